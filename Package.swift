@@ -1,0 +1,90 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target is compiled alike: Swift 6 language mode, imports visible only where they are
+// written, warnings as errors. The arrows between targets are checked by TidyTests.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
+    -> Target
+{
+    .testTarget(
+        name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "pgkeep",
+    products: [.executable(name: "pgkeep", targets: ["pgkeep"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(
+            url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .target(name: "CPlatform"),
+
+        layer("Domain", []),
+        layer("Platform", ["Domain", "CPlatform"]),
+        layer("Postgres", ["Domain", "Platform", "CPostgres"]),
+        layer("Sealing", ["Domain", "Platform", "CCrypto", "CLZ4"]),
+        layer("Storage", ["Domain", "Platform"]),
+        layer("Vaulting", ["Domain", "Platform", "Sealing", "Storage"]),
+        layer(
+            "Engine",
+            ["Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", logging, subprocess]
+        ),
+        .executableTarget(
+            name: "pgkeep",
+            dependencies: [
+                "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
+                argumentParser, logging, .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings),
+
+        .target(
+            name: "TestSupport",
+            dependencies: ["Domain", "Platform", "Storage"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings),
+        tests("DomainTests", ["Domain", "TestSupport"]),
+        tests("PlatformTests", ["Domain", "Platform", "TestSupport"]),
+        tests(
+            "PostgresTests", ["Domain", "Platform", "Postgres", "TestSupport"],
+            resources: [.copy("Fixtures")]),
+        tests("SealingTests", ["Domain", "Platform", "Sealing", "TestSupport"]),
+        tests("StorageTests", ["Domain", "Platform", "Storage", "TestSupport"]),
+        tests(
+            "VaultingTests",
+            ["Domain", "Platform", "Sealing", "Storage", "Vaulting", "TestSupport"],
+            resources: [.copy("Fixtures")]),
+        tests(
+            "EngineTests",
+            [
+                "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
+                "TestSupport",
+            ]),
+        tests("CommandTests", ["Domain", "Platform", "TestSupport"]),
+        tests("TidyTests", ["Domain", "Platform", "TestSupport"]),
+    ]
+)

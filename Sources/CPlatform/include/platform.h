@@ -1,0 +1,44 @@
+// What Swift cannot import, or what must be one machine instruction: thread names, GNU-only
+// calls, variadic system calls, CRC-32C. Nothing here allocates or keeps state.
+#ifndef PGKEEP_PLATFORM_H
+#define PGKEEP_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// CRC-32C (Castagnoli) of `length` bytes, continuing from `crc` (0 to begin). The value is the
+// finished one: pre- and post-inversion are done inside, so calls chain.
+uint32_t pgkeep_crc32c(uint32_t crc, const void *bytes, size_t length);
+
+// CRC-32C of a followed by b, from crc(a), crc(b) and the length of b in bytes.
+uint32_t pgkeep_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t length_b);
+
+// True when all `length` bytes are zero.
+bool pgkeep_is_zero(const void *bytes, size_t length);
+
+// Names the calling thread (15 characters are kept).
+void pgkeep_name_thread(const char *name);
+
+// open(2) with a mode, which is variadic in C.
+int pgkeep_open(const char *path, int flags, uint32_t mode);
+
+// renameat2(RENAME_NOREPLACE); -1 with errno EEXIST when `to` exists.
+int pgkeep_rename_noreplace(const char *from, const char *to);
+
+// syncfs(2) of the file system holding `fd`.
+int pgkeep_syncfs(int fd);
+
+// sync_file_range(2): begins writing back a range without waiting for it.
+int pgkeep_start_writeback(int fd, int64_t offset, int64_t length);
+
+// Advice to read `length` bytes from `offset` ahead; failure means nothing.
+void pgkeep_read_ahead(int fd, int64_t offset, int64_t length);
+
+// Overwrites memory in a way the compiler may not remove.
+void pgkeep_wipe(void *bytes, size_t length);
+
+// The columns of the terminal on `fd`, or 0 when it is none.
+int pgkeep_terminal_columns(int fd);
+
+#endif

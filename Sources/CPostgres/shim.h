@@ -1,0 +1,2 @@
+// libpq, the PostgreSQL client library: imported by the Postgres target only.
+#include <libpq-fe.h>

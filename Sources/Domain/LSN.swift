@@ -2,7 +2,9 @@
 ///
 /// Text form is PostgreSQL's `X/X`: upper-case hexadecimal of the high and low 32 bits, without
 /// leading zeros. Compare the values, never the texts.
-public struct LSN: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+public struct LSN: RawRepresentable, Hashable, Comparable, Sendable, Codable,
+    LosslessStringConvertible
+{
     /// The byte offset.
     public var rawValue: UInt64
 
@@ -40,4 +42,10 @@ public struct LSN: RawRepresentable, Hashable, Comparable, Sendable, CustomStrin
 
     /// The bytes from `right` up to `left`, which must not lie before it.
     public static func - (left: LSN, right: LSN) -> UInt64 { left.rawValue - right.rawValue }
+
+    /// Reads the text form.
+    public init(from decoder: any Decoder) throws { self = try decodeText(decoder, "an LSN") }
+
+    /// Writes the text form.
+    public func encode(to encoder: any Encoder) throws { try encodeText(self, encoder) }
 }

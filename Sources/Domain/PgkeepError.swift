@@ -7,14 +7,17 @@ public struct PgkeepError: Error, Sendable, CustomStringConvertible {
     public var code: ErrorCode
     /// One line: what failed.
     public var message: String
-    /// One line: what to do next. Empty when nobody can say.
+    /// One line: what to do next; empty when nobody can say.
     public var hint: String
     /// What lies beneath, if anything.
     public var cause: (any Error)?
 
     /// An error with its next step.
     public init(
-        _ code: ErrorCode, _ message: String, hint: String = "", cause: (any Error)? = nil
+        _ code: ErrorCode,
+        _ message: String,
+        hint: String = "",
+        cause: (any Error)? = nil
     ) {
         self.code = code
         self.message = message

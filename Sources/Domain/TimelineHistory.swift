@@ -39,13 +39,16 @@ public struct TimelineHistory: Hashable, Sendable {
         var forks: [Fork] = []
         for line in content.split(whereSeparator: \.isNewline) {
             let fields = line.split(
-                maxSplits: 2, omittingEmptySubsequences: true,
-                whereSeparator: { $0 == "\t" || $0 == " " })
+                maxSplits: 2,
+                omittingEmptySubsequences: true,
+                whereSeparator: { $0 == "\t" || $0 == " " }
+            )
             guard let first = fields.first, !first.hasPrefix("#") else { continue }
             // A reason's second line does not begin with "number, LSN"; skip what is no entry.
             guard let parent = TimelineID(first), fields.count >= 2, let end = LSN(fields[1])
             else { continue }
-            guard parent < timeline, forks.last.map({ $0.timeline < parent && $0.end <= end }) ?? true
+            guard parent < timeline,
+                forks.last.map({ $0.timeline < parent && $0.end <= end }) ?? true
             else { return nil }
             forks.append(Fork(timeline: parent, end: end))
         }
@@ -56,7 +59,9 @@ public struct TimelineHistory: Hashable, Sendable {
     public var name: String { Self.name(of: timeline) }
 
     /// The file name of a timeline's history.
-    public static func name(of timeline: TimelineID) -> String { hex8(UInt64(timeline)) + ".history" }
+    public static func name(of timeline: TimelineID) -> String {
+        hex8(UInt64(timeline)) + ".history"
+    }
 
     /// The timeline named by a history file name; nil when it is none.
     public static func timeline(ofName name: some StringProtocol) -> TimelineID? {
@@ -73,8 +78,9 @@ public struct TimelineHistory: Hashable, Sendable {
         forks.first { position < $0.end }?.timeline ?? timeline
     }
 
-    /// Where `ancestor` ends in this history: nil for the timeline itself, which has no end.
-    /// Not an ancestor at all: `LSN.zero`.
+    /// Where `ancestor` ends in this history.
+    ///
+    /// Nil for the timeline itself, which has no end; `LSN.zero` for one that is no ancestor at all.
     public func end(of ancestor: TimelineID) -> LSN? {
         guard ancestor != timeline else { return nil }
         return forks.first { $0.timeline == ancestor }?.end ?? .zero

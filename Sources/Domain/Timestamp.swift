@@ -1,7 +1,7 @@
 /// A moment in time: whole microseconds since 1970-01-01 00:00:00 UTC, PostgreSQL's precision.
 ///
 /// Text form is RFC 3339 in UTC. Domain reads no clock; callers bring the moment along.
-public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
+public struct Timestamp: Hashable, Comparable, Sendable, Codable, LosslessStringConvertible {
     /// Microseconds since the Unix epoch.
     public var microseconds: Int64
 
@@ -58,6 +58,7 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
     }
 
     /// Parses `YYYY-MM-DD[T ]hh:mm[:ss[.ffffff]][Z|±hh[:mm]]`; without an offset it is UTC.
+    ///
     /// Nil when the text is anything else or names no such day.
     public init?(_ text: some StringProtocol) {
         var rest = Array(text.utf8)[...]
@@ -117,6 +118,12 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         let seconds = day * 86400 + hour * 3600 + minute * 60 + second - offset
         self.init(microseconds: seconds * 1_000_000 + fraction)
     }
+
+    /// Reads the text form.
+    public init(from decoder: any Decoder) throws { self = try decodeText(decoder, "a time") }
+
+    /// Writes the text form.
+    public func encode(to encoder: any Encoder) throws { try encodeText(self, encoder) }
 
     private static func padded(_ value: Int64, _ width: Int) -> String {
         let digits = String(value)

@@ -2,7 +2,7 @@
 public typealias TimelineID = UInt32
 
 /// The fixed length of one cluster's WAL segments: a power of two from 1 MiB to 1 GiB.
-public struct WALSegmentSize: Hashable, Sendable {
+public struct WALSegmentSize: Hashable, Sendable, Codable {
     /// The length in bytes.
     public let bytes: UInt64
 
@@ -16,6 +16,24 @@ public struct WALSegmentSize: Hashable, Sendable {
     }
 
     private init(unchecked bytes: UInt64) { self.bytes = bytes }
+
+    /// Reads the length in bytes.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let size = WALSegmentSize(bytes: try container.decode(UInt64.self)) else {
+            throw DecodingError.dataCorruptedError(
+                in: container,
+                debugDescription: "not a WAL segment size"
+            )
+        }
+        self = size
+    }
+
+    /// Writes the length in bytes.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(bytes)
+    }
 
     /// How many segments share one value of the middle part of the file name.
     public var segmentsPerLog: UInt64 { (1 << 32) / bytes }

@@ -1,0 +1,113 @@
+/// What a stretch of WAL (a segment, a part of one, or a journal) holds, so that planning need not
+/// read it.
+///
+/// A record belongs to the stretch it *ends* in: only there is it whole. Postgres makes the summary
+/// while the WAL streams by, Vaulting stores it with the segment, the planner reads it.
+public struct WALSummary: Hashable, Sendable, Codable {
+    /// A named restore point.
+    public struct RestorePoint: Hashable, Sendable, Codable {
+        /// The name given to `pg_create_restore_point`.
+        public var name: String
+        /// The end of its record, which is what `pg_create_restore_point` returns.
+        public var lsn: LSN
+        /// The time in the record.
+        public var time: Timestamp
+
+        /// A restore point.
+        public init(name: String, lsn: LSN, time: Timestamp) {
+            self.name = name
+            self.lsn = lsn
+            self.time = time
+        }
+    }
+
+    /// The first record of a new timeline.
+    public struct TimelineSwitch: Hashable, Sendable, Codable {
+        /// The timeline left.
+        public var from: TimelineID
+        /// The timeline begun.
+        public var to: TimelineID
+        /// The end of the record that says so.
+        public var lsn: LSN
+
+        /// A switch.
+        public init(from: TimelineID, to: TimelineID, lsn: LSN) {
+            self.from = from
+            self.to = to
+            self.lsn = lsn
+        }
+    }
+
+    /// The first byte covered.
+    public var start: LSN
+    /// The end of the last record that ends in this stretch; `start` when none does.
+    public var end: LSN
+    /// The earliest time in any commit or abort record.
+    public var minTime: Timestamp?
+    /// The latest time in any commit or abort record.
+    public var maxTime: Timestamp?
+    /// The time of the first commit in WAL order.
+    public var firstCommit: Timestamp?
+    /// The time of the last commit in WAL order.
+    public var lastCommit: Timestamp?
+    /// How many commits there are.
+    public var commits: UInt64 = 0
+    /// How many aborts there are.
+    public var aborts: UInt64 = 0
+    /// The end of the last commit or abort record.
+    public var lastTransactionEnd: LSN?
+    /// The lowest xid ended by a commit or abort record, compared as a plain number.
+    public var minXID: UInt32?
+    /// The highest xid ended by a commit or abort record, compared as a plain number.
+    public var maxXID: UInt32?
+    /// Named restore points in WAL order.
+    public var restorePoints: [RestorePoint] = []
+    /// Timeline switches in WAL order.
+    public var switches: [TimelineSwitch] = []
+    /// The highest settings any PARAMETER_CHANGE record announces.
+    public var settings: SettingsFloor?
+
+    /// A stretch beginning at `start` of which nothing is known yet.
+    public init(start: LSN) {
+        self.start = start
+        end = start
+    }
+
+    /// Counts a commit or abort record.
+    public mutating func add(_ record: TransactionEnd) {
+        minTime = min(minTime ?? record.time, record.time)
+        maxTime = max(maxTime ?? record.time, record.time)
+        minXID = min(minXID ?? record.xid, record.xid)
+        maxXID = max(maxXID ?? record.xid, record.xid)
+        lastTransactionEnd = record.end
+        if record.isCommit {
+            firstCommit = firstCommit ?? record.time
+            lastCommit = record.time
+            commits += 1
+        } else {
+            aborts += 1
+        }
+        end = max(end, record.end)
+    }
+
+    /// Takes in the settings of a PARAMETER_CHANGE record.
+    public mutating func add(_ change: SettingsFloor) { settings = change.raised(to: settings) }
+
+    /// True when a transaction of this number may have ended here.
+    public func mayContain(xid: UInt32) -> Bool {
+        guard let minXID, let maxXID else { return false }
+        return minXID <= xid && xid <= maxXID
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case start, end, commits, aborts, switches, settings
+        case minTime = "min_time"
+        case maxTime = "max_time"
+        case firstCommit = "first_commit"
+        case lastCommit = "last_commit"
+        case lastTransactionEnd = "last_transaction_end"
+        case minXID = "min_xid"
+        case maxXID = "max_xid"
+        case restorePoints = "restore_points"
+    }
+}

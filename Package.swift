@@ -13,7 +13,9 @@ let settings: [SwiftSetting] = [
 ]
 
 let argumentParser = Target.Dependency.product(
-    name: "ArgumentParser", package: "swift-argument-parser")
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
@@ -25,7 +27,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     -> Target
 {
     .testTarget(
-        name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+        name: name,
+        dependencies: dependencies,
+        resources: resources,
+        swiftSettings: settings
+    )
 }
 
 let package = Package(
@@ -35,7 +41,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(
-            url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
+            url: "https://github.com/swiftlang/swift-subprocess",
+            exact: "1.0.2",
+            traits: []
+        ),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -52,7 +61,10 @@ let package = Package(
         layer("Vaulting", ["Domain", "Platform", "Sealing", "Storage"]),
         layer(
             "Engine",
-            ["Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", logging, subprocess]
+            [
+                "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", logging,
+                subprocess,
+            ]
         ),
         .executableTarget(
             name: "pgkeep",
@@ -60,30 +72,36 @@ let package = Package(
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
                 argumentParser, logging, .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
 
         .target(
             name: "TestSupport",
             dependencies: ["Domain", "Platform", "Storage"],
             path: "Tests/TestSupport",
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
         tests("DomainTests", ["Domain", "TestSupport"]),
         tests("PlatformTests", ["Domain", "Platform", "TestSupport"]),
         tests(
-            "PostgresTests", ["Domain", "Platform", "Postgres", "TestSupport"],
-            resources: [.copy("Fixtures")]),
+            "PostgresTests",
+            ["Domain", "Platform", "Postgres", "TestSupport"],
+            resources: [.copy("Fixtures")]
+        ),
         tests("SealingTests", ["Domain", "Platform", "Sealing", "TestSupport"]),
         tests("StorageTests", ["Domain", "Platform", "Storage", "TestSupport"]),
         tests(
             "VaultingTests",
             ["Domain", "Platform", "Sealing", "Storage", "Vaulting", "TestSupport"],
-            resources: [.copy("Fixtures")]),
+            resources: [.copy("Fixtures")]
+        ),
         tests(
             "EngineTests",
             [
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
                 "TestSupport",
-            ]),
+            ]
+        ),
         tests("CommandTests", ["Domain", "Platform", "TestSupport"]),
         tests("TidyTests", ["Domain", "Platform", "TestSupport"]),
     ]

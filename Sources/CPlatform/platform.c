@@ -111,6 +111,12 @@ uint32_t pgkeep_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t length_b
     return times_x_to(crc_a, length_b * 8) ^ crc_b;
 }
 
+uint32_t pgkeep_crc32c_factor(uint64_t length) { return times_x_to(0x80000000u, length * 8); }
+
+uint32_t pgkeep_crc32c_join(uint32_t crc_a, uint32_t crc_b, uint32_t factor_b) {
+    return multiply(crc_a, factor_b) ^ crc_b;
+}
+
 bool pgkeep_is_zero(const void *bytes, size_t length) {
     const uint8_t *p = bytes;
     if (length == 0) return true;

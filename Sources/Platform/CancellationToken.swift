@@ -42,7 +42,8 @@ public final class CancellationToken: Sendable {
     /// Runs `body`; when the token is cancelled before it ends, `action` runs once (at once when it
     /// is cancelled already). `action` must be safe to run on any thread.
     public func whileCancellable<Result>(
-        _ action: @escaping @Sendable () -> Void, _ body: () throws -> Result
+        _ action: @escaping @Sendable () -> Void,
+        _ body: () throws -> Result
     ) rethrows -> Result {
         let number: Int? = state.change { state in
             guard state.reason == nil else { return nil }

@@ -10,8 +10,24 @@ public enum CRC32C {
     }
 
     /// The CRC of a followed by b, from the CRC of each and the length of b in bytes.
-    public static func combine(_ first: UInt32, _ second: UInt32, lengthOfSecond: UInt64) -> UInt32 {
+    public static func combine(_ first: UInt32, _ second: UInt32, lengthOfSecond: UInt64) -> UInt32
+    {
         pgkeep_crc32c_combine(first, second, lengthOfSecond)
+    }
+}
+
+/// Joins the CRC-32Cs of many blocks of one length in their order: about 50 ns a block, whatever the
+/// block's length, so pages can be summed in parallel and their file's CRC made afterwards.
+public struct CRC32CJoiner: Sendable {
+    private let factor: UInt32
+
+    /// For blocks of `blockLength` bytes.
+    public init(blockLength: Int) { factor = pgkeep_crc32c_factor(UInt64(blockLength)) }
+
+    /// The CRC of what `crc` covers followed by one block whose CRC is `block`.
+    @inline(__always)
+    public func append(_ block: UInt32, to crc: UInt32) -> UInt32 {
+        pgkeep_crc32c_join(crc, block, factor)
     }
 }
 

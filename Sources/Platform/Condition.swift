@@ -61,7 +61,8 @@ public final class Condition<Value>: @unchecked Sendable {
 
     /// As `wait(until:)`, but gives up with nil after `seconds`.
     public func wait<Result>(
-        seconds: Double, until body: (inout Value) throws -> Result?
+        seconds: Double,
+        until body: (inout Value) throws -> Result?
     ) rethrows -> Result? {
         var deadline = timespec()
         clock_gettime(CLOCK_MONOTONIC, &deadline)

@@ -68,13 +68,17 @@ public final class File: @unchecked Sendable {
 
     /// Reads at `offset` until `buffer` is full or the file ends; returns the bytes read.
     public func read(
-        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
     ) throws(PgkeepError) -> Int {
         var done = 0
         while done < buffer.count {
             let count = pread(
-                descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done,
-                Int(offset) + done)
+                descriptor,
+                buffer.baseAddress.map { $0 + done },
+                buffer.count - done,
+                Int(offset) + done
+            )
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .system("read", path) }
             if count == 0 { break }
@@ -85,13 +89,17 @@ public final class File: @unchecked Sendable {
 
     /// Writes all of `bytes` at `offset`.
     public func write(
-        _ bytes: UnsafeRawBufferPointer, at offset: UInt64
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64
     ) throws(PgkeepError) {
         var done = 0
         while done < bytes.count {
             let count = pwrite(
-                descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done,
-                Int(offset) + done)
+                descriptor,
+                bytes.baseAddress.map { $0 + done },
+                bytes.count - done,
+                Int(offset) + done
+            )
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .system("write", path) }
             done += count

@@ -24,7 +24,8 @@ public struct FileInfo: Sendable {
 public enum FileSystem {
     /// What `path` is, or nil when nothing is there. Links are not followed unless asked.
     public static func info(
-        _ path: String, followLinks: Bool = false
+        _ path: String,
+        followLinks: Bool = false
     ) throws(PgkeepError) -> FileInfo? {
         var information = stat()
         let result = followLinks ? stat(path, &information) : lstat(path, &information)
@@ -41,11 +42,16 @@ public enum FileSystem {
             }
         let modified = Timestamp(
             microseconds: Int64(information.st_mtim.tv_sec) * 1_000_000
-                + Int64(information.st_mtim.tv_nsec) / 1000)
+                + Int64(information.st_mtim.tv_nsec) / 1000
+        )
         return FileInfo(
-            kind: kind, size: UInt64(information.st_size), mode: information.st_mode & 0o7777,
-            user: information.st_uid, modified: modified,
-            identity: [UInt64(information.st_dev), UInt64(information.st_ino)])
+            kind: kind,
+            size: UInt64(information.st_size),
+            mode: information.st_mode & 0o7777,
+            user: information.st_uid,
+            modified: modified,
+            identity: [UInt64(information.st_dev), UInt64(information.st_ino)]
+        )
     }
 
     /// The names in a directory, sorted, without `.` and `..`; nil when it does not exist.
@@ -158,7 +164,9 @@ public enum FileSystem {
     /// Writes a whole file so that after a crash either the old or the new one is there: temporary
     /// name beside it, fsync, rename, fsync of the directory. Durable on return.
     public static func writeAtomically(
-        _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600
+        _ path: String,
+        _ bytes: [UInt8],
+        mode: UInt32 = 0o600
     ) throws {
         let temporary = "\(path).tmp-\(getpid())"
         do {

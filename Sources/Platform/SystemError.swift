@@ -6,7 +6,9 @@ extension PgkeepError {
     ///
     /// A full disk and a missing permission get their own hints, since they are what operators meet.
     public static func system(
-        _ call: String, _ subject: String, errno number: Int32 = Glibc.errno,
+        _ call: String,
+        _ subject: String,
+        errno number: Int32 = Glibc.errno,
         code: ErrorCode = .system
     ) -> PgkeepError {
         let reason = String(cString: strerror(number))
@@ -19,7 +21,10 @@ extension PgkeepError {
             }
         return PgkeepError(
             number == ENOSPC || number == EDQUOT ? .storeFull : code,
-            "\(call) \(subject): \(reason)", hint: hint, cause: SystemErrorNumber(number))
+            "\(call) \(subject): \(reason)",
+            hint: hint,
+            cause: SystemErrorNumber(number)
+        )
     }
 
     /// The `errno` of the failed system call beneath this error, if one is.

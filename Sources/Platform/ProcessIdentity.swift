@@ -30,8 +30,12 @@ public struct ProcessIdentity: Hashable, Sendable, Codable {
     public static func current() -> ProcessIdentity {
         let own = getpid()
         return ProcessIdentity(
-            host: hostName(), boot: bootID(), namespace: processNamespace(), process: own,
-            ticks: state(of: own)?.ticks ?? 0)
+            host: hostName(),
+            boot: bootID(),
+            namespace: processNamespace(),
+            process: own,
+            ticks: state(of: own)?.ticks ?? 0
+        )
     }
 
     /// True when the process has certainly ended, false when it certainly runs, nil when that
@@ -67,8 +71,9 @@ public struct ProcessIdentity: Hashable, Sendable, Codable {
         return String(decoding: target[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    /// State letter and start time from `/proc/<pid>/stat`: the fields after the last `)`, since
-    /// the program's name before it may hold anything. Source: proc(5), fields 3 and 22.
+    /// State letter and start time from `/proc/<pid>/stat` (proc(5), fields 3 and 22).
+    ///
+    /// They are counted from the last `)`: the program's name before it may hold anything.
     private static func state(of process: Int32) -> (letter: Character, ticks: UInt64)? {
         guard let bytes = try? FileSystem.readFile("/proc/\(process)/stat") else { return nil }
         let text = String(decoding: bytes, as: UTF8.self)

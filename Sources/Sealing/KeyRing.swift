@@ -1,0 +1,152 @@
+public import Domain
+
+/// What a derived key may be used for; the byte is part of the derivation.
+public enum KeyPurpose: UInt8, Sendable, CaseIterable {
+    /// Pages and files in packs.
+    case data = 1
+    /// Maps, catalogs and roots.
+    case meta = 2
+    /// Markers, leases, claims and records.
+    case control = 3
+    /// The WAL archive.
+    case wal = 4
+}
+
+/// The keys of one epoch: the master key, and the fingerprint key that all epochs share.
+///
+/// The fingerprint key is never rotated: with a new one every page would look changed.
+public struct EpochKeys: Sendable {
+    /// The epoch's number, from 1.
+    public let epoch: UInt32
+    /// The master key, 32 bytes.
+    public let master: SecretBytes
+    /// The fingerprint key, 32 bytes.
+    public let fingerprint: SecretBytes
+
+    /// Keys that exist already.
+    public init(epoch: UInt32, master: SecretBytes, fingerprint: SecretBytes) {
+        precondition(master.count == 32 && fingerprint.count == 32)
+        self.epoch = epoch
+        self.master = master
+        self.fingerprint = fingerprint
+    }
+
+    /// A new epoch with a random master key; a new vault also gets a random fingerprint key, a later
+    /// epoch is given the one there is.
+    public static func generate(epoch: UInt32, fingerprint: SecretBytes? = nil) -> EpochKeys {
+        EpochKeys(
+            epoch: epoch, master: .random(count: 32),
+            fingerprint: fingerprint ?? .random(count: 32))
+    }
+}
+
+/// Gives out purpose keys: either all of them, or only those of one instance's WAL.
+///
+/// The second kind is what a restored server's `restore_command` is left with; everything else it
+/// is asked for throws `.refused`.
+public struct KeyRing: Sendable {
+    private enum Holding: Sendable {
+        case all([UInt32: EpochKeys], fingerprint: SecretBytes)
+        case wal([UInt32: SecretBytes], scope: UInt64)
+    }
+    private let holding: Holding
+
+    /// The epoch new objects use: the highest one held.
+    public let currentEpoch: UInt32
+
+    /// A full ring of at least one epoch; all epochs must carry the same fingerprint key.
+    public init(epochs: [EpochKeys]) {
+        guard let newest = epochs.max(by: { $0.epoch < $1.epoch }) else {
+            preconditionFailure("a key ring without keys")
+        }
+        precondition(epochs.allSatisfy { $0.fingerprint == newest.fingerprint })
+        holding = .all(
+            Dictionary(epochs.map { ($0.epoch, $0) }) { first, _ in first },
+            fingerprint: newest.fingerprint)
+        currentEpoch = newest.epoch
+    }
+
+    /// A ring of what `walKeys(scope:)` gave: the WAL keys of the instance `scope`, by epoch.
+    public init(walOnly keys: [UInt32: SecretBytes], scope: UInt64) {
+        precondition(!keys.isEmpty && keys.values.allSatisfy { $0.count == 32 })
+        holding = .wal(keys, scope: scope)
+        currentEpoch = keys.keys.max() ?? 0
+    }
+
+    /// The epochs held, lowest first.
+    public var epochs: [UInt32] {
+        switch holding {
+        case .all(let keys, _): keys.keys.sorted()
+        case .wal(let keys, _): keys.keys.sorted()
+        }
+    }
+
+    /// The key for one purpose and one instance: HKDF-SHA256 of the epoch's master key, no salt, with
+    /// the info `"pgkeep v1 " | u8 purpose | u64 scope big-endian`. `scope` is the system
+    /// identifier, 0 for what belongs to the whole vault. 32 bytes.
+    ///
+    /// Throws `.wrongKey` for an epoch not held, `.refused` when only WAL of an instance is held.
+    public func scopedKey(
+        epoch: UInt32, purpose: KeyPurpose, scope: UInt64
+    ) throws(PgkeepError) -> SecretBytes {
+        switch holding {
+        case .all(let keys, _):
+            guard let found = keys[epoch] else { throw Self.missing(epoch) }
+            return Self.derive(found.master, purpose, scope)
+        case .wal(let keys, let held):
+            guard purpose == .wal, scope == held else { throw Self.restricted }
+            guard let key = keys[epoch] else { throw Self.missing(epoch) }
+            return key
+        }
+    }
+
+    /// The key of page fingerprints. Throws `.refused` when only WAL is held.
+    public func fingerprintKey() throws(PgkeepError) -> SecretBytes {
+        guard case .all(_, let fingerprint) = holding else { throw Self.restricted }
+        return fingerprint
+    }
+
+    /// The keys with which the WAL of one instance, and nothing else, can be opened, by epoch; empty
+    /// when this ring is restricted to another instance.
+    public func walKeys(scope: UInt64) -> [UInt32: SecretBytes] {
+        switch holding {
+        case .all(let keys, _): keys.mapValues { Self.derive($0.master, .wal, scope) }
+        case .wal(let keys, let held): held == scope ? keys : [:]
+        }
+    }
+
+    private static func derive(
+        _ master: SecretBytes, _ purpose: KeyPurpose, _ scope: UInt64
+    ) -> SecretBytes {
+        let scope = withUnsafeBytes(of: scope.bigEndian) { [UInt8]($0) }
+        return KeyDerivation.hkdf(
+            master, salt: [], info: Array("pgkeep v1 ".utf8) + [purpose.rawValue] + scope)
+    }
+
+    private static func missing(_ epoch: UInt32) -> PgkeepError {
+        PgkeepError(
+            .wrongKey, "the key of epoch \(epoch) is not among those this key opens",
+            hint: "use a key that opens every epoch of the vault")
+    }
+
+    private static var restricted: PgkeepError {
+        PgkeepError(
+            .refused, "this key opens the WAL of one instance and nothing else",
+            hint: "use the vault's key file or passphrase")
+    }
+}
+
+/// The key of one object: 32 secret bytes that no other object shares.
+///
+/// HKDF-SHA256 of the scoped key, salt = object id, info = `vault id | u8 object kind`.
+public struct ObjectKey: Sendable {
+    /// The key itself.
+    package let secret: SecretBytes
+
+    /// Derives the key of the object `objectID` (16 random bytes, new for every attempt to write)
+    /// of the vault `vaultID`.
+    public init(scoped key: SecretBytes, objectID: [UInt8], vaultID: VaultID, kind: UInt8) {
+        precondition(key.count == 32 && objectID.count == 16)
+        secret = KeyDerivation.hkdf(key, salt: objectID, info: vaultID.bytes + [kind])
+    }
+}

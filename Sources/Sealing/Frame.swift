@@ -7,7 +7,7 @@ public enum Frame {
     /// What a frame costs beyond its stored bytes.
     public static let overheadBytes = headerBytes + tagBytes
     /// The most raw bytes one frame holds.
-    public static let rawBytesMax = 1 << 20
+    public static let rawBytesMax = 4 << 20
     /// The length of the object header, which is authenticated with each frame of the object.
     public static let objectHeaderBytes = 64
 

@@ -24,27 +24,11 @@ public struct ControlFile: Hashable, Sendable {
         case production = 6
     }
 
-    /// The settings a server that replays this cluster's WAL must at least match.
-    public struct Settings: Hashable, Sendable {
-        /// `max_connections`.
-        public var maxConnections: Int32
-        /// `max_worker_processes`.
-        public var maxWorkerProcesses: Int32
-        /// `max_wal_senders`.
-        public var maxWALSenders: Int32
-        /// `max_prepared_transactions`.
-        public var maxPreparedTransactions: Int32
-        /// `max_locks_per_transaction`.
-        public var maxLocksPerTransaction: Int32
-        /// `wal_level`: 0 minimal, 1 replica, 2 logical.
-        public var walLevel: Int32
-    }
-
     /// The length of the file.
     public static let length = 8192
 
     /// The system identifier.
-    public var systemIdentifier: UInt64
+    public var systemIdentifier: SystemIdentifier
     /// 13 to 18.
     public var majorVersion: Int
     /// The catalog version; it names the directory inside tablespaces.
@@ -67,8 +51,10 @@ public struct ControlFile: Hashable, Sendable {
     public var backupEnd: LSN
     /// True when recovery must still see the backup's end record.
     public var needsBackupEnd: Bool
-    /// The settings recorded last.
-    public var settings: Settings
+    /// The settings a server that replays this cluster's WAL must at least match.
+    public var settings: SettingsFloor
+    /// `wal_level`: 0 minimal, 1 replica, 2 logical.
+    public var walLevel: Int32
     /// Bytes of a data page.
     public var blockSize: UInt32
     /// Pages of one file of a relation.
@@ -99,7 +85,7 @@ public struct ControlFile: Hashable, Sendable {
         guard let size = WALSegmentSize(bytes: UInt64(bytes.field(228, as: UInt32.self))) else {
             throw Self.broken("its WAL segment size is impossible")
         }
-        systemIdentifier = bytes.field(0)
+        systemIdentifier = SystemIdentifier(bytes.field(0))
         catalogVersion = bytes.field(12)
         self.state = state
         modified = Timestamp(seconds: bytes.field(24))
@@ -110,10 +96,14 @@ public struct ControlFile: Hashable, Sendable {
         backupStart = LSN(bytes.field(152))
         backupEnd = LSN(bytes.field(160))
         needsBackupEnd = bytes[168] != 0
-        settings = Settings(
-            maxConnections: bytes.field(180), maxWorkerProcesses: bytes.field(184),
-            maxWALSenders: bytes.field(188), maxPreparedTransactions: bytes.field(192),
-            maxLocksPerTransaction: bytes.field(196), walLevel: bytes.field(172))
+        settings = SettingsFloor(
+            maxConnections: bytes.field(180),
+            maxWorkerProcesses: bytes.field(184),
+            maxWALSenders: bytes.field(188),
+            maxPreparedTransactions: bytes.field(192),
+            maxLocksPerTransaction: bytes.field(196)
+        )
+        walLevel = bytes.field(172)
         blockSize = bytes.field(216)
         segmentPages = bytes.field(220)
         walBlockSize = bytes.field(224)
@@ -146,7 +136,8 @@ public struct ControlFile: Hashable, Sendable {
                 .sourceUnsupported,
                 "pg_control has version \(control) and catalog version \(catalog), which is no "
                     + "release of PostgreSQL 13 to 18",
-                hint: "use a release of pgkeep that knows this PostgreSQL version")
+                hint: "use a release of pgkeep that knows this PostgreSQL version"
+            )
         }
         return known.major
     }
@@ -157,21 +148,26 @@ public struct ControlFile: Hashable, Sendable {
             && bytes.field(208, as: UInt64.self) == 1_234_567.0.bitPattern
         guard isNative else {
             throw PgkeepError(
-                .sourceUnsupported, "the server's machine lays out numbers in another way",
-                hint: "pgkeep backs up servers on 64-bit little-endian machines")
+                .sourceUnsupported,
+                "the server's machine lays out numbers in another way",
+                hint: "pgkeep backs up servers on 64-bit little-endian machines"
+            )
         }
         let pages: [UInt32] = [bytes.field(216), bytes.field(224)]
         guard pages == [8192, 8192], bytes.field(220, as: UInt32.self) > 0 else {
             throw PgkeepError(
                 .sourceUnsupported,
                 "the server was built with pages of \(pages[0]) and WAL pages of \(pages[1]) bytes",
-                hint: "pgkeep backs up servers built with pages of 8192 bytes")
+                hint: "pgkeep backs up servers built with pages of 8192 bytes"
+            )
         }
     }
 
     private static func broken(_ what: String) -> PgkeepError {
         PgkeepError(
-            .sourceBroken, "pg_control is broken: \(what)",
-            hint: "check the server with pg_controldata; take the backup again")
+            .sourceBroken,
+            "pg_control is broken: \(what)",
+            hint: "check the server with pg_controldata; take the backup again"
+        )
     }
 }

@@ -26,7 +26,11 @@ public struct TarEntry: Hashable, Sendable {
 
     /// A member with the given header.
     public init(
-        pathBytes: [UInt8], kind: Kind, size: UInt64 = 0, mode: UInt32, modified: Int64 = 0,
+        pathBytes: [UInt8],
+        kind: Kind,
+        size: UInt64 = 0,
+        mode: UInt32,
+        modified: Int64 = 0,
         linkTarget: [UInt8] = []
     ) {
         self.pathBytes = pathBytes

@@ -28,14 +28,20 @@ struct TarHeader {
         let path = try Self.normalized(text(0, 100), kind)
         let size = try number(124, 12, "size")
         let link = kind == .symbolicLink ? text(157, 100) : []
-        guard kind == .file || size == 0 else { throw Self.broken("a directory or link has a size") }
+        guard kind == .file || size == 0 else {
+            throw Self.broken("a directory or link has a size")
+        }
         guard kind != .symbolicLink || !link.isEmpty else {
             throw Self.broken("a link without a target")
         }
         return TarEntry(
-            pathBytes: path, kind: kind, size: size,
+            pathBytes: path,
+            kind: kind,
+            size: size,
             mode: UInt32(truncatingIfNeeded: try number(100, 8, "mode") & 0o7777),
-            modified: Int64(try number(136, 12, "mtime")), linkTarget: link)
+            modified: Int64(try number(136, 12, "mtime")),
+            linkTarget: link
+        )
     }
 
     private func verifyChecksum() throws(PgkeepError) {
@@ -53,7 +59,8 @@ struct TarHeader {
 
     // Octal digits, optionally led by spaces, ended by a space, a NUL or the field's end; or 0x80
     // and a big-endian number. Values stay below 2^63, so they also fit signed fields.
-    private func number(_ offset: Int, _ length: Int, _ what: String) throws(PgkeepError) -> UInt64 {
+    private func number(_ offset: Int, _ length: Int, _ what: String) throws(PgkeepError) -> UInt64
+    {
         let field = block.part(offset, offset + length)
         var value: UInt64 = 0
         if field[0] & 0x80 != 0 {
@@ -74,7 +81,8 @@ struct TarHeader {
     }
 
     private static func normalized(
-        _ name: [UInt8], _ kind: TarEntry.Kind
+        _ name: [UInt8],
+        _ kind: TarEntry.Kind
     ) throws(PgkeepError) -> [UInt8] {
         var path = name[...]
         if path.starts(with: [0x2e, 0x2f]) { path = path.dropFirst(2) }
@@ -89,7 +97,9 @@ struct TarHeader {
 
     static func broken(_ what: String) -> PgkeepError {
         PgkeepError(
-            .sourceBroken, "the tar archive is broken: \(what)",
-            hint: "take the backup again; if it repeats, check what is between here and the server")
+            .sourceBroken,
+            "the tar archive is broken: \(what)",
+            hint: "take the backup again; if it repeats, check what is between here and the server"
+        )
     }
 }

@@ -37,7 +37,8 @@ public struct TarReader: Sendable {
     /// Throws `source.broken` for anything but the dialect PostgreSQL writes: bad checksums,
     /// unknown member types, absolute names or names with `..`.
     public mutating func feed(
-        _ bytes: UnsafeRawBufferPointer, _ handle: (Event) throws -> Void
+        _ bytes: UnsafeRawBufferPointer,
+        _ handle: (Event) throws -> Void
     ) throws {
         var rest = bytes
         while !rest.isEmpty {
@@ -74,7 +75,8 @@ public struct TarReader: Sendable {
     }
 
     private mutating func takeHeader(
-        _ bytes: UnsafeRawBufferPointer, _ handle: (Event) throws -> Void
+        _ bytes: UnsafeRawBufferPointer,
+        _ handle: (Event) throws -> Void
     ) throws -> Int {
         if partial.isEmpty, bytes.count >= TarHeader.size {
             try begin(bytes.part(0, TarHeader.size), handle)
@@ -91,7 +93,8 @@ public struct TarReader: Sendable {
     }
 
     private mutating func begin(
-        _ block: UnsafeRawBufferPointer, _ handle: (Event) throws -> Void
+        _ block: UnsafeRawBufferPointer,
+        _ handle: (Event) throws -> Void
     ) throws {
         guard !isZero(block) else {
             state = .trailer
@@ -107,7 +110,8 @@ public struct TarReader: Sendable {
     }
 
     private mutating func endBody(
-        after used: UInt64, _ handle: (Event) throws -> Void
+        after used: UInt64,
+        _ handle: (Event) throws -> Void
     ) throws {
         state = (position + used) % UInt64(TarHeader.size) == 0 ? .header : .padding
         try handle(.endEntry)

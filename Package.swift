@@ -18,6 +18,7 @@ let argumentParser = Target.Dependency.product(
 )
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
@@ -45,6 +46,7 @@ let package = Package(
             exact: "1.0.2",
             traits: []
         ),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -63,7 +65,7 @@ let package = Package(
             "Engine",
             [
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", logging,
-                subprocess,
+                subprocess, systemPackage,
             ]
         ),
         .executableTarget(

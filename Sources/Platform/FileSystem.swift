@@ -137,6 +137,15 @@ public enum FileSystem {
         guard Glibc.rename(from, target) == 0 else { throw .system("rename", from) }
     }
 
+    /// Renames unless `target` exists: false then. Fails with EINVAL where the file system cannot.
+    public static func renameExclusively(
+        _ from: String, to target: String
+    ) throws(PgkeepError) -> Bool {
+        if pgkeep_rename_noreplace(from, target) == 0 { return true }
+        guard errno == EEXIST else { throw .system("rename", from) }
+        return false
+    }
+
     /// Makes the entries of a directory durable.
     public static func syncDirectory(_ path: String) throws(PgkeepError) {
         try File(path, .directory).sync()

@@ -23,7 +23,9 @@ protocol BlockCompressor: AnyObject {
     /// Decompresses `stored` and is true only when it yields exactly `raw.count` bytes. Reads and
     /// writes stay inside the two buffers whatever `stored` holds.
     func decompress(
-        _ stored: UnsafeRawBufferPointer, into raw: UnsafeMutableRawBufferPointer) -> Bool
+        _ stored: UnsafeRawBufferPointer,
+        into raw: UnsafeMutableRawBufferPointer
+    ) -> Bool
 }
 
 /// LZ4's block format at its fastest real compression (acceleration 1), with state allocated once.
@@ -39,20 +41,27 @@ final class LZ4Compressor: BlockCompressor {
     func compress(_ raw: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer) -> Int? {
         guard raw.count > 0, room.count > 0 else { return nil }
         let length = LZ4_compress_fast_extState(
-            state, raw.baseAddress?.assumingMemoryBound(to: CChar.self),
-            room.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(raw.count),
-            Int32(room.count), 1)
+            state,
+            raw.baseAddress?.assumingMemoryBound(to: CChar.self),
+            room.baseAddress?.assumingMemoryBound(to: CChar.self),
+            Int32(raw.count),
+            Int32(room.count),
+            1
+        )
         return length > 0 ? Int(length) : nil
     }
 
     func decompress(
-        _ stored: UnsafeRawBufferPointer, into raw: UnsafeMutableRawBufferPointer
+        _ stored: UnsafeRawBufferPointer,
+        into raw: UnsafeMutableRawBufferPointer
     ) -> Bool {
         guard raw.count > 0 else { return false }
         let length = LZ4_decompress_safe(
             stored.baseAddress?.assumingMemoryBound(to: CChar.self),
-            raw.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(stored.count),
-            Int32(raw.count))
+            raw.baseAddress?.assumingMemoryBound(to: CChar.self),
+            Int32(stored.count),
+            Int32(raw.count)
+        )
         return Int(length) == raw.count
     }
 }

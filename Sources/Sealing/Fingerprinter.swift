@@ -23,8 +23,12 @@ public final class Fingerprinter {
     public func fingerprint(_ page: UnsafeRawBufferPointer) -> UInt64 {
         precondition(page.count <= Frame.rawBytesMax)
         gcm.seal(
-            nonce: scratch, associated: page, UnsafeRawBufferPointer(start: nil, count: 0),
-            to: nil, tag: scratch + 16)
+            nonce: scratch,
+            associated: page,
+            UnsafeRawBufferPointer(start: nil, count: 0),
+            to: nil,
+            tag: scratch + 16
+        )
         return UInt64(littleEndian: (scratch + 16).load(as: UInt64.self))
     }
 }

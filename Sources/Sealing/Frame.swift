@@ -51,8 +51,12 @@ public struct FrameHeader: Hashable, Sendable {
             UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
         }
         self.init(
-            storedBytes: word(0), rawBytes: word(4), kind: bytes[8], codec: bytes[9],
-            number: word(12))
+            storedBytes: word(0),
+            rawBytes: word(4),
+            kind: bytes[8],
+            codec: bytes[9],
+            number: word(12)
+        )
         guard bytes[10] == 0, bytes[11] == 0, rawBytes <= Frame.rawBytesMax,
             storedBytes <= rawBytes
         else { return nil }

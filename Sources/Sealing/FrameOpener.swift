@@ -37,7 +37,8 @@ public final class FrameOpener {
     /// another than `expectNumber`, or `output` is too small for it; `.vaultVersion` when a true
     /// frame uses a codec of a later version. The caller adds the object's name.
     public func open(
-        _ frame: UnsafeRawBufferPointer, expectNumber number: UInt32,
+        _ frame: UnsafeRawBufferPointer,
+        expectNumber number: UInt32,
         into output: UnsafeMutableRawBufferPointer
     ) throws(PgkeepError) -> FrameHeader {
         guard let header = FrameHeader(frame) else {
@@ -68,8 +69,10 @@ public final class FrameOpener {
         try unseal(frame, header, to: stored)
         guard header.codec == compressor.codec.rawValue else {
             throw PgkeepError(
-                .vaultVersion, "frame \(number) uses codec \(header.codec), unknown to this version",
-                hint: "use the version of pgkeep that wrote it, or a newer one")
+                .vaultVersion,
+                "frame \(number) uses codec \(header.codec), unknown to this version",
+                hint: "use the version of pgkeep that wrote it, or a newer one"
+            )
         }
         guard compressor.decompress(UnsafeRawBufferPointer(stored), into: raw) else {
             wipe(raw)
@@ -79,7 +82,8 @@ public final class FrameOpener {
     }
 
     private func unseal(
-        _ frame: UnsafeRawBufferPointer, _ header: FrameHeader,
+        _ frame: UnsafeRawBufferPointer,
+        _ header: FrameHeader,
         to output: UnsafeMutableRawBufferPointer
     ) throws(PgkeepError) {
         UnsafeMutableRawBufferPointer(rebasing: scratch[Frame.objectHeaderBytes...])
@@ -93,7 +97,9 @@ public final class FrameOpener {
             nonce: place + Self.nonceOffset,
             associated: UnsafeRawBufferPointer(rebasing: scratch[..<Self.nonceOffset]),
             UnsafeRawBufferPointer(rebasing: frame[Frame.headerBytes..<end]),
-            to: output.baseAddress, tag: base + end)
+            to: output.baseAddress,
+            tag: base + end
+        )
         guard opened else {
             wipe(output)
             throw Self.damaged(header.number, "its seal is broken")
@@ -102,7 +108,9 @@ public final class FrameOpener {
 
     private static func damaged(_ number: UInt32, _ reason: String) -> PgkeepError {
         PgkeepError(
-            .integrity, "frame \(number): \(reason)",
-            hint: "run pgkeep vault check to see what else is affected")
+            .integrity,
+            "frame \(number): \(reason)",
+            hint: "run pgkeep vault check to see what else is affected"
+        )
     }
 }

@@ -36,7 +36,10 @@ public final class FrameSealer {
     /// has room for `bound(rawBytes: raw.count)`. `number` is higher than any before. With
     /// `compress`, content that does not shrink is stored raw.
     public func seal(
-        _ raw: UnsafeRawBufferPointer, kind: UInt8, number: UInt32, compress: Bool,
+        _ raw: UnsafeRawBufferPointer,
+        kind: UInt8,
+        number: UInt32,
+        compress: Bool,
         into output: UnsafeMutableRawBufferPointer
     ) throws(PgkeepError) -> Int {
         precondition(raw.count <= Frame.rawBytesMax, "frame too large")
@@ -45,7 +48,8 @@ public final class FrameSealer {
         nextNumber = UInt64(number) + 1
 
         let body = UnsafeMutableRawBufferPointer(
-            rebasing: output[Frame.headerBytes..<Frame.headerBytes + raw.count])
+            rebasing: output[Frame.headerBytes..<Frame.headerBytes + raw.count]
+        )
         var stored = raw
         var codec = Codec.raw
         if compress, raw.count > 1 {
@@ -57,11 +61,16 @@ public final class FrameSealer {
             }
         }
         let header = FrameHeader(
-            storedBytes: UInt32(stored.count), rawBytes: UInt32(raw.count), kind: kind,
-            codec: codec.rawValue, number: number)
+            storedBytes: UInt32(stored.count),
+            rawBytes: UInt32(raw.count),
+            kind: kind,
+            codec: codec.rawValue,
+            number: number
+        )
         header.encode(into: output)
         header.encode(
-            into: UnsafeMutableRawBufferPointer(rebasing: scratch[Frame.objectHeaderBytes...]))
+            into: UnsafeMutableRawBufferPointer(rebasing: scratch[Frame.objectHeaderBytes...])
+        )
         guard let base = output.baseAddress, let place = scratch.baseAddress else {
             preconditionFailure("no memory")
         }
@@ -69,7 +78,10 @@ public final class FrameSealer {
         gcm.seal(
             nonce: place + Self.nonceOffset,
             associated: UnsafeRawBufferPointer(rebasing: scratch[..<Self.nonceOffset]),
-            stored, to: base + Frame.headerBytes, tag: base + Frame.headerBytes + stored.count)
+            stored,
+            to: base + Frame.headerBytes,
+            tag: base + Frame.headerBytes + stored.count
+        )
         return header.frameBytes
     }
 }

@@ -23,9 +23,15 @@ package final class GCM {
         key.withBytes { bytes in
             Crypto.insist(
                 EVP_CipherInit_ex(
-                    context, Crypto.aes256gcm, nil,
-                    bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), nil,
-                    direction == .seal ? 1 : 0), "EVP_CipherInit_ex")
+                    context,
+                    Crypto.aes256gcm,
+                    nil,
+                    bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    nil,
+                    direction == .seal ? 1 : 0
+                ),
+                "EVP_CipherInit_ex"
+            )
         }
     }
 
@@ -33,8 +39,10 @@ package final class GCM {
 
     /// Seals `plain` to `output` (may be the same memory) and writes the tag to 16 bytes at `tag`.
     package func seal(
-        nonce: UnsafeRawPointer, associated: UnsafeRawBufferPointer,
-        _ plain: UnsafeRawBufferPointer, to output: UnsafeMutableRawPointer?,
+        nonce: UnsafeRawPointer,
+        associated: UnsafeRawBufferPointer,
+        _ plain: UnsafeRawBufferPointer,
+        to output: UnsafeMutableRawPointer?,
         tag: UnsafeMutableRawPointer
     ) {
         begin(nonce, associated)
@@ -43,22 +51,30 @@ package final class GCM {
         Crypto.insist(EVP_EncryptFinal_ex(context, Self.bytes(tag), &rest), "EVP_EncryptFinal_ex")
         Crypto.insist(
             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, Int32(Self.tagBytes), tag),
-            "EVP_CTRL_AEAD_GET_TAG")
+            "EVP_CTRL_AEAD_GET_TAG"
+        )
     }
 
     /// Opens `sealed` to `output`; false when the tag does not fit, and `output` is then worthless
     /// and must not be looked at.
     package func open(
-        nonce: UnsafeRawPointer, associated: UnsafeRawBufferPointer,
-        _ sealed: UnsafeRawBufferPointer, to output: UnsafeMutableRawPointer?,
+        nonce: UnsafeRawPointer,
+        associated: UnsafeRawBufferPointer,
+        _ sealed: UnsafeRawBufferPointer,
+        to output: UnsafeMutableRawPointer?,
         tag: UnsafeRawPointer
     ) -> Bool {
         begin(nonce, associated)
         // libcrypto only reads the tag, though the general-purpose call is declared otherwise.
         Crypto.insist(
             EVP_CIPHER_CTX_ctrl(
-                context, EVP_CTRL_AEAD_SET_TAG, Int32(Self.tagBytes),
-                UnsafeMutableRawPointer(mutating: tag)), "EVP_CTRL_AEAD_SET_TAG")
+                context,
+                EVP_CTRL_AEAD_SET_TAG,
+                Int32(Self.tagBytes),
+                UnsafeMutableRawPointer(mutating: tag)
+            ),
+            "EVP_CTRL_AEAD_SET_TAG"
+        )
         update(sealed, to: output)
         var rest: Int32 = 0
         var none: UInt8 = 0
@@ -68,12 +84,15 @@ package final class GCM {
     @inline(__always)
     private func begin(_ nonce: UnsafeRawPointer, _ associated: UnsafeRawBufferPointer) {
         Crypto.insist(
-            EVP_CipherInit_ex(context, nil, nil, nil, Self.bytes(nonce), -1), "EVP_CipherInit_ex")
+            EVP_CipherInit_ex(context, nil, nil, nil, Self.bytes(nonce), -1),
+            "EVP_CipherInit_ex"
+        )
         guard associated.count > 0, let base = associated.baseAddress else { return }
         var length: Int32 = 0
         Crypto.insist(
             EVP_CipherUpdate(context, nil, &length, Self.bytes(base), Int32(associated.count)),
-            "EVP_CipherUpdate")
+            "EVP_CipherUpdate"
+        )
     }
 
     @inline(__always)
@@ -82,8 +101,14 @@ package final class GCM {
         var length: Int32 = 0
         Crypto.insist(
             EVP_CipherUpdate(
-                context, Self.bytes(output), &length, Self.bytes(base), Int32(input.count)),
-            "EVP_CipherUpdate")
+                context,
+                Self.bytes(output),
+                &length,
+                Self.bytes(base),
+                Int32(input.count)
+            ),
+            "EVP_CipherUpdate"
+        )
         precondition(Int(length) == input.count)
     }
 

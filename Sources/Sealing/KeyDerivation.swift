@@ -5,7 +5,10 @@ package import Domain
 package enum KeyDerivation {
     /// HKDF-SHA256 (RFC 5869), extract and expand.
     package static func hkdf(
-        _ key: UnsafeRawBufferPointer, salt: [UInt8], info: [UInt8], count: Int = 32
+        _ key: UnsafeRawBufferPointer,
+        salt: [UInt8],
+        info: [UInt8],
+        count: Int = 32
     ) -> SecretBytes {
         precondition(key.count > 0 && count > 0 && count <= 255 * 32)
         guard let context = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, nil) else {
@@ -19,8 +22,12 @@ package enum KeyDerivation {
         }
         Crypto.insist(
             EVP_PKEY_CTX_set1_hkdf_key(
-                context, key.baseAddress?.assumingMemoryBound(to: UInt8.self), Int32(key.count)),
-            "hkdf_key")
+                context,
+                key.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                Int32(key.count)
+            ),
+            "hkdf_key"
+        )
         if !info.isEmpty {
             Crypto.insist(EVP_PKEY_CTX_add1_hkdf_info(context, info, Int32(info.count)), "info")
         }
@@ -28,8 +35,12 @@ package enum KeyDerivation {
             var length = count
             Crypto.insist(
                 EVP_PKEY_derive(
-                    context, output.baseAddress?.assumingMemoryBound(to: UInt8.self), &length),
-                "EVP_PKEY_derive")
+                    context,
+                    output.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    &length
+                ),
+                "EVP_PKEY_derive"
+            )
             precondition(length == count)
         }
     }
@@ -41,18 +52,30 @@ package enum KeyDerivation {
 
     /// scrypt (RFC 7914). Takes `128 * N * r` bytes of memory while it runs.
     package static func scrypt(
-        _ passphrase: UnsafeRawBufferPointer, salt: [UInt8], cost: ScryptCost, count: Int = 32
+        _ passphrase: UnsafeRawBufferPointer,
+        salt: [UInt8],
+        cost: ScryptCost,
+        count: Int = 32
     ) throws(PgkeepError) -> SecretBytes {
         try SecretBytes(count: count) { output throws(PgkeepError) in
             let result = EVP_PBE_scrypt(
-                passphrase.baseAddress?.assumingMemoryBound(to: CChar.self), passphrase.count,
-                salt, salt.count, UInt64(cost.n), UInt64(cost.r), UInt64(cost.p),
+                passphrase.baseAddress?.assumingMemoryBound(to: CChar.self),
+                passphrase.count,
+                salt,
+                salt.count,
+                UInt64(cost.n),
+                UInt64(cost.r),
+                UInt64(cost.p),
                 cost.memoryBytes + (1 << 20),
-                output.baseAddress?.assumingMemoryBound(to: UInt8.self), count)
+                output.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                count
+            )
             guard result == 1 else {
                 throw PgkeepError(
-                    .unexpected, "deriving a key from the passphrase failed",
-                    hint: "make \(cost.memoryBytes >> 20) MiB of memory available and try again")
+                    .unexpected,
+                    "deriving a key from the passphrase failed",
+                    hint: "make \(cost.memoryBytes >> 20) MiB of memory available and try again"
+                )
             }
         }
     }

@@ -24,8 +24,10 @@ public enum KeyFile {
     public static func write(_ key: SecretBytes, to path: String) throws(PgkeepError) {
         guard try FileSystem.info(path) == nil else {
             throw PgkeepError(
-                .exists, "key file \(path) exists already",
-                hint: "choose another path; overwriting a key would lose what it opens")
+                .exists,
+                "key file \(path) exists already",
+                hint: "choose another path; overwriting a key would lose what it opens"
+            )
         }
         let file = try File(path, .create(0o600))
         let line = SecretBytes(count: lineBytes + 1) { memory in
@@ -45,12 +47,17 @@ public enum KeyFile {
     public static func read(_ path: String) throws(PgkeepError) -> SecretBytes {
         guard let information = try FileSystem.info(path, followLinks: true) else {
             throw PgkeepError(
-                .notFound, "key file \(path) is not there",
-                hint: "pass the vault's key file with --key-file or PGKEEP_KEY_FILE")
+                .notFound,
+                "key file \(path) is not there",
+                hint: "pass the vault's key file with --key-file or PGKEEP_KEY_FILE"
+            )
         }
         guard information.kind != .file || information.mode & 0o027 == 0 else {
             throw PgkeepError(
-                .refused, "key file \(path) can be read or changed by others", hint: "chmod 600 \(path)")
+                .refused,
+                "key file \(path) can be read or changed by others",
+                hint: "chmod 600 \(path)"
+            )
         }
         let file = try File(path, .read)
         var length = 0
@@ -64,8 +71,10 @@ public enum KeyFile {
         }
         guard let key else {
             throw PgkeepError(
-                .usage, "\(path) is not an intact key file",
-                hint: "pass the file that pgkeep vault init or vault key add wrote")
+                .usage,
+                "\(path) is not an intact key file",
+                hint: "pass the file that pgkeep vault init or vault key add wrote"
+            )
         }
         return key
     }
@@ -75,7 +84,9 @@ public enum KeyFile {
         return SecretBytes(count: lineBytes) { memory in
             memory.copyBytes(from: tag)
             key.withBytes { putHex($0, into: memory, at: tag.count) }
-            let digest = SHA256.digest(UnsafeRawBufferPointer(rebasing: memory[..<(tag.count + 64)]))
+            let digest = SHA256.digest(
+                UnsafeRawBufferPointer(rebasing: memory[..<(tag.count + 64)])
+            )
             memory[tag.count + 64] = UInt8(ascii: " ")
             digest[..<4].withUnsafeBytes { putHex($0, into: memory, at: tag.count + 65) }
         }
@@ -100,7 +111,9 @@ public enum KeyFile {
     }
 
     private static func putHex(
-        _ bytes: UnsafeRawBufferPointer, into memory: UnsafeMutableRawBufferPointer, at offset: Int
+        _ bytes: UnsafeRawBufferPointer,
+        into memory: UnsafeMutableRawBufferPointer,
+        at offset: Int
     ) {
         let digits = Array("0123456789abcdef".utf8)
         for (index, byte) in bytes.enumerated() {

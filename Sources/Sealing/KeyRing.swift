@@ -35,8 +35,10 @@ public struct EpochKeys: Sendable {
     /// epoch is given the one there is.
     public static func generate(epoch: UInt32, fingerprint: SecretBytes? = nil) -> EpochKeys {
         EpochKeys(
-            epoch: epoch, master: .random(count: 32),
-            fingerprint: fingerprint ?? .random(count: 32))
+            epoch: epoch,
+            master: .random(count: 32),
+            fingerprint: fingerprint ?? .random(count: 32)
+        )
     }
 }
 
@@ -62,7 +64,8 @@ public struct KeyRing: Sendable {
         precondition(epochs.allSatisfy { $0.fingerprint == newest.fingerprint })
         holding = .all(
             Dictionary(epochs.map { ($0.epoch, $0) }) { first, _ in first },
-            fingerprint: newest.fingerprint)
+            fingerprint: newest.fingerprint
+        )
         currentEpoch = newest.epoch
     }
 
@@ -87,7 +90,9 @@ public struct KeyRing: Sendable {
     ///
     /// Throws `.wrongKey` for an epoch not held, `.refused` when only WAL of an instance is held.
     public func scopedKey(
-        epoch: UInt32, purpose: KeyPurpose, scope: UInt64
+        epoch: UInt32,
+        purpose: KeyPurpose,
+        scope: UInt64
     ) throws(PgkeepError) -> SecretBytes {
         switch holding {
         case .all(let keys, _):
@@ -116,23 +121,32 @@ public struct KeyRing: Sendable {
     }
 
     private static func derive(
-        _ master: SecretBytes, _ purpose: KeyPurpose, _ scope: UInt64
+        _ master: SecretBytes,
+        _ purpose: KeyPurpose,
+        _ scope: UInt64
     ) -> SecretBytes {
         let scope = withUnsafeBytes(of: scope.bigEndian) { [UInt8]($0) }
         return KeyDerivation.hkdf(
-            master, salt: [], info: Array("pgkeep v1 ".utf8) + [purpose.rawValue] + scope)
+            master,
+            salt: [],
+            info: Array("pgkeep v1 ".utf8) + [purpose.rawValue] + scope
+        )
     }
 
     private static func missing(_ epoch: UInt32) -> PgkeepError {
         PgkeepError(
-            .wrongKey, "the key of epoch \(epoch) is not among those this key opens",
-            hint: "use a key that opens every epoch of the vault")
+            .wrongKey,
+            "the key of epoch \(epoch) is not among those this key opens",
+            hint: "use a key that opens every epoch of the vault"
+        )
     }
 
     private static var restricted: PgkeepError {
         PgkeepError(
-            .refused, "this key opens the WAL of one instance and nothing else",
-            hint: "use the vault's key file or passphrase")
+            .refused,
+            "this key opens the WAL of one instance and nothing else",
+            hint: "use the vault's key file or passphrase"
+        )
     }
 }
 

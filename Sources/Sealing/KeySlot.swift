@@ -55,13 +55,21 @@ public struct KeySlot: Sendable {
     ///
     /// Throws `.usage` for an empty passphrase or a key that is not 32 bytes long.
     public static func wrap(
-        _ keys: EpochKeys, with source: KeySource, number: UInt32, vaultID: VaultID,
+        _ keys: EpochKeys,
+        with source: KeySource,
+        number: UInt32,
+        vaultID: VaultID,
         cost: ScryptCost = .standard
     ) throws(PgkeepError) -> KeySlot {
         let slot = KeySlot(
-            kind: source.kind, epoch: keys.epoch, number: number,
-            cost: source.kind == .passphrase ? cost : nil, salt: SecureRandom.bytes(16),
-            nonce: SecureRandom.bytes(GCM.nonceBytes), sealed: [])
+            kind: source.kind,
+            epoch: keys.epoch,
+            number: number,
+            cost: source.kind == .passphrase ? cost : nil,
+            salt: SecureRandom.bytes(16),
+            nonce: SecureRandom.bytes(GCM.nonceBytes),
+            sealed: []
+        )
         let gcm = GCM(key: try slot.wrappingKey(source), .seal)
         let bundle = SecretBytes(count: 64) { memory in
             keys.master.withBytes { memory.copyMemory(from: $0) }
@@ -78,15 +86,25 @@ public struct KeySlot: Sendable {
                             preconditionFailure("no memory")
                         }
                         gcm.seal(
-                            nonce: nonce, associated: associated, plain, to: output,
-                            tag: output + 64)
+                            nonce: nonce,
+                            associated: associated,
+                            plain,
+                            to: output,
+                            tag: output + 64
+                        )
                     }
                 }
             }
         }
         return KeySlot(
-            kind: slot.kind, epoch: slot.epoch, number: number, cost: slot.cost, salt: slot.salt,
-            nonce: slot.nonce, sealed: sealed)
+            kind: slot.kind,
+            epoch: slot.epoch,
+            number: number,
+            cost: slot.cost,
+            salt: slot.salt,
+            nonce: slot.nonce,
+            sealed: sealed
+        )
     }
 
     /// The keys inside. Throws `.wrongKey` when `source` is not what this slot was wrapped with, or
@@ -103,9 +121,12 @@ public struct KeySlot: Sendable {
                             preconditionFailure("no memory")
                         }
                         opened = gcm.open(
-                            nonce: nonce, associated: associated,
+                            nonce: nonce,
+                            associated: associated,
                             UnsafeRawBufferPointer(rebasing: sealed[..<64]),
-                            to: output.baseAddress, tag: base + 64)
+                            to: output.baseAddress,
+                            tag: base + 64
+                        )
                     }
                 }
             }
@@ -115,7 +136,8 @@ public struct KeySlot: Sendable {
             EpochKeys(
                 epoch: epoch,
                 master: SecretBytes(copying: UnsafeRawBufferPointer(rebasing: bytes[..<32])),
-                fingerprint: SecretBytes(copying: UnsafeRawBufferPointer(rebasing: bytes[32...])))
+                fingerprint: SecretBytes(copying: UnsafeRawBufferPointer(rebasing: bytes[32...]))
+            )
         }
     }
 
@@ -123,12 +145,16 @@ public struct KeySlot: Sendable {
         switch kind {
         case .passphrase:
             PgkeepError(
-                .wrongKey, "the passphrase does not open key slot \(epoch).\(number)",
-                hint: "check PGKEEP_PASSPHRASE, PGKEEP_PASSPHRASE_FILE or PGKEEP_PASSPHRASE_COMMAND")
+                .wrongKey,
+                "the passphrase does not open key slot \(epoch).\(number)",
+                hint: "check PGKEEP_PASSPHRASE, PGKEEP_PASSPHRASE_FILE or PGKEEP_PASSPHRASE_COMMAND"
+            )
         case .keyFile:
             PgkeepError(
-                .wrongKey, "the key file does not open key slot \(epoch).\(number)",
-                hint: "pass the key file of this very vault with --key-file or PGKEEP_KEY_FILE")
+                .wrongKey,
+                "the key file does not open key slot \(epoch).\(number)",
+                hint: "pass the key file of this very vault with --key-file or PGKEEP_KEY_FILE"
+            )
         }
     }
 
@@ -137,7 +163,10 @@ public struct KeySlot: Sendable {
         case .passphrase(let secret):
             guard secret.count > 0 else {
                 throw PgkeepError(
-                    .usage, "the passphrase is empty", hint: "set PGKEEP_PASSPHRASE to a real one")
+                    .usage,
+                    "the passphrase is empty",
+                    hint: "set PGKEEP_PASSPHRASE to a real one"
+                )
             }
             guard let cost else { throw wrongKey }
             return try secret.withBytes { bytes throws(PgkeepError) in
@@ -146,8 +175,10 @@ public struct KeySlot: Sendable {
         case .keyFile(let secret):
             guard secret.count == 32 else {
                 throw PgkeepError(
-                    .usage, "a key has \(secret.count) bytes, not 32",
-                    hint: "pass a key file written by pgkeep vault init or vault key add")
+                    .usage,
+                    "a key has \(secret.count) bytes, not 32",
+                    hint: "pass a key file written by pgkeep vault init or vault key add"
+                )
             }
             return KeyDerivation.hkdf(secret, salt: salt, info: Array("pgkeep v1 key file".utf8))
         }
@@ -160,7 +191,9 @@ public struct KeySlot: Sendable {
 
 extension KeySlot {
     private var clear: [UInt8] {
-        func word(_ value: UInt32) -> [UInt8] { withUnsafeBytes(of: value.littleEndian, Array.init) }
+        func word(_ value: UInt32) -> [UInt8] {
+            withUnsafeBytes(of: value.littleEndian, Array.init)
+        }
         return Self.magic + withUnsafeBytes(of: Self.version.littleEndian, Array.init)
             + [kind.rawValue, 0] + word(epoch) + word(number) + word(cost?.n ?? 0)
             + word(cost?.r ?? 0) + word(cost?.p ?? 0) + salt + nonce + word(0)
@@ -181,8 +214,10 @@ extension KeySlot {
         let version = UInt16(bytes[8]) | UInt16(bytes[9]) << 8
         guard version <= Self.version else {
             throw PgkeepError(
-                .vaultVersion, "the key slot has version \(version), unknown to this program",
-                hint: "use the version of pgkeep that wrote it, or a newer one")
+                .vaultVersion,
+                "the key slot has version \(version), unknown to this program",
+                hint: "use the version of pgkeep that wrote it, or a newer one"
+            )
         }
         guard version == Self.version, bytes.count == Self.encodedBytes,
             let kind = Kind(rawValue: bytes[10]), bytes[11] == 0, word(60) == 0
@@ -196,12 +231,21 @@ extension KeySlot {
         default: break
         }
         self.init(
-            kind: kind, epoch: word(12), number: word(16), cost: cost, salt: Array(bytes[32..<48]),
-            nonce: Array(bytes[48..<60]), sealed: Array(bytes[Self.clearBytes...]))
+            kind: kind,
+            epoch: word(12),
+            number: word(16),
+            cost: cost,
+            salt: Array(bytes[32..<48]),
+            nonce: Array(bytes[48..<60]),
+            sealed: Array(bytes[Self.clearBytes...])
+        )
     }
 
     private static func malformed(_ message: String) -> PgkeepError {
         PgkeepError(
-            .integrity, message, hint: "open the vault with another key slot or restore this one")
+            .integrity,
+            message,
+            hint: "open the vault with another key slot or restore this one"
+        )
     }
 }

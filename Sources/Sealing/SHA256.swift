@@ -20,14 +20,18 @@ public struct SHA256: ~Copyable {
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count > 0 else { return }
         Crypto.insist(
-            EVP_DigestUpdate(context, bytes.baseAddress, bytes.count), "EVP_DigestUpdate")
+            EVP_DigestUpdate(context, bytes.baseAddress, bytes.count),
+            "EVP_DigestUpdate"
+        )
     }
 
     /// The digest of all bytes added; the value then begins a new one.
     public mutating func finish() -> [UInt8] {
         let digest = [UInt8](unsafeUninitializedCapacity: Self.digestBytes) { buffer, count in
             Crypto.insist(
-                EVP_DigestFinal_ex(context, buffer.baseAddress, nil), "EVP_DigestFinal_ex")
+                EVP_DigestFinal_ex(context, buffer.baseAddress, nil),
+                "EVP_DigestFinal_ex"
+            )
             count = Self.digestBytes
         }
         Crypto.insist(EVP_DigestInit_ex(context, Crypto.sha256, nil), "EVP_DigestInit_ex")
@@ -39,8 +43,15 @@ public struct SHA256: ~Copyable {
         [UInt8](unsafeUninitializedCapacity: digestBytes) { buffer, count in
             Crypto.insist(
                 EVP_Digest(
-                    bytes.baseAddress, bytes.count, buffer.baseAddress, nil, Crypto.sha256, nil),
-                "EVP_Digest")
+                    bytes.baseAddress,
+                    bytes.count,
+                    buffer.baseAddress,
+                    nil,
+                    Crypto.sha256,
+                    nil
+                ),
+                "EVP_Digest"
+            )
             count = digestBytes
         }
     }

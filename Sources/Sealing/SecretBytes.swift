@@ -23,7 +23,8 @@ public final class SecretBytes: @unchecked Sendable {
 
     /// `count` bytes that `fill` writes in place; they begin as zeros.
     public init<Failure: Error>(
-        count: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+        count: Int,
+        fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         precondition(count >= 0)
         memory = .allocate(byteCount: max(count, 1), alignment: 16)

@@ -14,6 +14,8 @@ public enum SecureRandom {
     public static func fill(_ buffer: UnsafeMutableRawBufferPointer) {
         guard let base = buffer.baseAddress, buffer.count > 0 else { return }
         Crypto.insist(
-            RAND_bytes(base.assumingMemoryBound(to: UInt8.self), Int32(buffer.count)), "RAND_bytes")
+            RAND_bytes(base.assumingMemoryBound(to: UInt8.self), Int32(buffer.count)),
+            "RAND_bytes"
+        )
     }
 }

@@ -59,7 +59,10 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// Fills `output`, which is as long as `range`, with that part of an object. Throws `.notFound`
     /// when the object is certainly absent, `.integrity` when it ends before the range does.
     func get(
-        _ name: ObjectName, range: Range<UInt64>, into output: UnsafeMutableRawBufferPointer) throws
+        _ name: ObjectName,
+        range: Range<UInt64>,
+        into output: UnsafeMutableRawBufferPointer
+    ) throws
 
     /// The facts about an object, or nil when it is certainly absent.
     func head(_ name: ObjectName) throws -> ObjectInfo?

@@ -1,0 +1,322 @@
+internal import CPostgres
+public import Domain
+internal import Glibc
+public import Platform
+
+/// One session with a PostgreSQL server, over libpq.
+///
+/// Used by one thread at a time; only `cancel()` may be called from any other. All calls block.
+/// Notices are collected, never printed. The session ends when the object goes or at `close()`.
+public final class Connection: @unchecked Sendable {
+    /// What the session is for.
+    public enum Kind: Sendable {
+        /// Ordinary SQL in the database the settings name.
+        case sql
+        /// Replication commands only; needs the REPLICATION right and a pg_hba.conf line of its own.
+        case physicalReplication
+    }
+
+    /// The settings it was opened with.
+    public let settings: ConnectionSettings
+    /// What it is for.
+    public let kind: Kind
+    /// The server's version.
+    public let serverVersion: ServerVersion
+
+    private let handle: OpaquePointer
+    private let collector = NoticeCollector()
+    private let cancellation: CancelHandle
+
+    /// Connects.
+    ///
+    /// `applicationName` is what pg_stat_replication and synchronous_standby_names see. Waiting for
+    /// the server ends when `token` is cancelled. Throws `.sourceUnreachable`,
+    /// `.sourceAuthentication`, `.sourcePrivilege` or `.sourceSetting`, with what to do.
+    public init(
+        _ settings: ConnectionSettings,
+        kind: Kind,
+        applicationName: String,
+        cancellation token: CancellationToken? = nil
+    ) throws(PgkeepError) {
+        self.settings = settings
+        self.kind = kind
+        let opened = try ConnectionOpener(settings, kind, applicationName, token).open()
+        handle = opened
+        cancellation = CancelHandle(opened)
+        serverVersion = ServerVersion(number: Int(PQserverVersion(opened)))
+        PQsetErrorVerbosity(opened, PQERRORS_DEFAULT)
+        PQsetNoticeReceiver(
+            opened,
+            { argument, result in
+                guard let argument, let result else { return }
+                Unmanaged<NoticeCollector>.fromOpaque(argument).takeUnretainedValue()
+                    .add(Notice(result))
+            },
+            Unmanaged.passUnretained(collector).toOpaque()
+        )
+        if kind == .sql {
+            _ = try query(
+                """
+                SELECT pg_catalog.set_config('search_path', '', false),
+                       pg_catalog.set_config('standard_conforming_strings', 'on', false)
+                """
+            )
+        }
+    }
+
+    deinit {
+        cancellation.retire()
+        PQfinish(handle)
+    }
+
+    /// Ends the session now.
+    ///
+    /// Later commands fail with `.sourceBroken`.
+    public func close() {
+        // The handle itself goes with the object; a reset to "bad" is all libpq offers before that.
+        cancellation.retire()
+        shutdown(PQsocket(handle), Int32(SHUT_RDWR))
+    }
+
+    /// Asks the server to stop the running command, which then fails with 57014; when the server
+    /// does not listen, breaks the session off.
+    ///
+    /// Any thread.
+    public func cancel() { cancellation.fire() }
+
+    /// A value the server reports by itself, for example `in_hot_standby`.
+    public func parameter(_ name: String) -> String? {
+        PQparameterStatus(handle, name).map { String(cString: $0) }
+    }
+
+    /// True when the session is encrypted.
+    public var isEncrypted: Bool { PQsslInUse(handle) != 0 }
+
+    /// The notices since the last call.
+    public func takeNotices() -> [Notice] { collector.take() }
+
+    /// Runs one statement and returns its rows.
+    ///
+    /// The thrown error's `postgres` says what the server said.
+    @discardableResult
+    public func query(_ sql: String) throws(PgkeepError) -> QueryResult {
+        let result = try run(sql)
+        return QueryResult(columns: result.columns, rows: result.rows)
+    }
+
+    /// Runs one statement; the raw bytes of the values of its first row.
+    package func firstRowBytes(_ sql: String) throws(PgkeepError) -> [[UInt8]?] {
+        try run(sql).firstRowBytes
+    }
+
+    private func run(_ sql: String) throws(PgkeepError) -> ResultHandle {
+        guard let raw = PQexec(handle, sql) else { throw broken("send a command") }
+        let result = ResultHandle(raw)
+        guard case .failed(let error) = result.answer else { return result }
+        throw error.failure("run \(Self.verb(sql))", role: settings.user)
+    }
+
+    /// The first words of a statement, for messages.
+    private static func verb(_ sql: String) -> String {
+        let words = sql.split(whereSeparator: \.isWhitespace).prefix(2)
+        return words.joined(separator: " ")
+    }
+
+    private func broken(_ what: String) -> PgkeepError {
+        let text = oneLine(String(cString: PQerrorMessage(handle)))
+        return PostgresError(sqlstate: "", message: text).failure(what, role: settings.user)
+    }
+}
+
+// MARK: - Steps of the replication protocol, for the drivers
+
+extension Connection {
+    /// Sends a command without waiting for its answers.
+    func send(_ sql: String) throws(PgkeepError) {
+        guard PQsendQuery(handle, sql) == 1 else { throw broken("send a command") }
+    }
+
+    /// The next answer to the command sent, waiting for it.
+    func nextAnswer() -> ServerAnswer {
+        guard let raw = PQgetResult(handle) else { return .finished }
+        return ResultHandle(raw).answer
+    }
+
+    /// Reads answers until there are no more, or the connection is lost.
+    ///
+    /// Copy data is thrown away.
+    func drain() {
+        while true {
+            switch nextAnswer() {
+            case .finished: return
+            case .failed(let error) where error.sqlstate.isEmpty: return
+            case .copyOut, .copyBoth:
+                while true {
+                    var buffer: UnsafeMutablePointer<CChar>?
+                    guard PQgetCopyData(handle, &buffer, 0) > 0 else { break }
+                    PQfreemem(buffer)
+                }
+            case .copyIn: PQputCopyEnd(handle, nil)
+            default: continue
+            }
+        }
+    }
+
+    /// What reading copy data came to.
+    enum CopyRead {
+        /// One message was handed to the body.
+        case message
+        /// Nothing complete has arrived; only without `wait`.
+        case nothingYet
+        /// The copy is over; the next answer says how.
+        case ended
+    }
+
+    /// Hands one copy message to `body`, which borrows libpq's memory: no copy is made here.
+    @inline(__always)
+    func readCopy(
+        wait: Bool,
+        _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> CopyRead {
+        var buffer: UnsafeMutablePointer<CChar>?
+        let length = PQgetCopyData(handle, &buffer, wait ? 0 : 1)
+        if length > 0 {
+            defer { PQfreemem(buffer) }
+            try body(UnsafeRawBufferPointer(start: buffer, count: Int(length)))
+            return .message
+        }
+        if length == 0 { return .nothingYet }
+        if length == -1 { return .ended }
+        throw broken("read from the server")
+    }
+
+    /// Takes what the socket holds into libpq's buffer without waiting.
+    func consumeInput() throws(PgkeepError) {
+        guard PQconsumeInput(handle) == 1 else { throw broken("read from the server") }
+    }
+
+    /// Sends one copy message.
+    func putCopy(_ bytes: [UInt8]) throws(PgkeepError) {
+        let sent = bytes.withUnsafeBytes { raw in
+            PQputCopyData(handle, raw.bindMemory(to: CChar.self).baseAddress, Int32(raw.count))
+        }
+        guard sent == 1, PQflush(handle) == 0 else { throw broken("write to the server") }
+    }
+
+    /// Says that no more copy data comes from us.
+    func endCopy() throws(PgkeepError) {
+        guard PQputCopyEnd(handle, nil) == 1, PQflush(handle) == 0 else {
+            throw broken("write to the server")
+        }
+    }
+
+    /// The socket, for poll(2); valid until the connection is lost.
+    var socket: Int32 { PQsocket(handle) }
+}
+
+// MARK: - Owners of libpq's objects
+
+/// A PGresult, freed when it goes.
+private struct ResultHandle: ~Copyable {
+    let raw: OpaquePointer
+
+    init(_ raw: OpaquePointer) { self.raw = raw }
+
+    deinit { PQclear(raw) }
+
+    var answer: ServerAnswer {
+        switch PQresultStatus(raw) {
+        case PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE: .rows(rows)
+        case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: .complete(String(cString: PQcmdStatus(raw)))
+        case PGRES_COPY_OUT: .copyOut
+        case PGRES_COPY_IN: .copyIn
+        case PGRES_COPY_BOTH: .copyBoth
+        default: .failed(PostgresError(raw))
+        }
+    }
+
+    var columns: [String] {
+        (0..<PQnfields(raw)).map { PQfname(raw, $0).map { String(cString: $0) } ?? "" }
+    }
+
+    var rows: [[String?]] {
+        (0..<PQntuples(raw)).map { row in
+            (0..<PQnfields(raw)).map { column in
+                bytes(row, column).map { String(decoding: $0, as: UTF8.self) }
+            }
+        }
+    }
+
+    var firstRowBytes: [[UInt8]?] {
+        guard PQntuples(raw) > 0 else { return [] }
+        return (0..<PQnfields(raw)).map { column in bytes(0, column).map { Array($0) } }
+    }
+
+    private func bytes(_ row: Int32, _ column: Int32) -> UnsafeRawBufferPointer? {
+        guard PQgetisnull(raw, row, column) == 0 else { return nil }
+        return UnsafeRawBufferPointer(
+            start: PQgetvalue(raw, row, column),
+            count: Int(PQgetlength(raw, row, column))
+        )
+    }
+}
+
+/// The key to cancel a session's command from another thread, usable until the session ends.
+private final class CancelHandle: Sendable {
+    private struct State: @unchecked Sendable {
+        var key: OpaquePointer?
+        var socket: Int32
+    }
+    private let state: Condition<State>
+
+    init(_ connection: OpaquePointer) {
+        state = Condition(State(key: PQgetCancel(connection), socket: PQsocket(connection)))
+    }
+
+    /// The lock is held meanwhile, so the session cannot be freed under the call.
+    func fire() {
+        state.read { state in
+            guard let key = state.key else { return }
+            var reason = [CChar](repeating: 0, count: 256)
+            if PQcancel(key, &reason, Int32(reason.count)) != 1 {
+                shutdown(state.socket, Int32(SHUT_RDWR))
+            }
+        }
+    }
+
+    func retire() {
+        state.change { state in
+            PQfreeCancel(state.key)
+            state.key = nil
+        }
+    }
+}
+
+extension PostgresError {
+    /// The error in a failed PGresult.
+    fileprivate init(_ result: OpaquePointer) {
+        let message = resultField(result, "M")
+        self.init(
+            sqlstate: resultField(result, "C"),
+            message: oneLine(
+                message.isEmpty ? String(cString: PQresultErrorMessage(result)) : message
+            ),
+            detail: oneLine(resultField(result, "D")),
+            hint: oneLine(resultField(result, "H"))
+        )
+    }
+}
+
+extension Notice {
+    fileprivate init(_ result: OpaquePointer) {
+        self.init(
+            severity: resultField(result, "V"),
+            sqlstate: resultField(result, "C"),
+            message: oneLine(resultField(result, "M"))
+        )
+    }
+}
+
+private func resultField(_ result: OpaquePointer, _ field: Unicode.Scalar) -> String {
+    PQresultErrorField(result, Int32(field.value)).map { String(cString: $0) } ?? ""
+}

@@ -31,6 +31,13 @@ public struct CRC32CJoiner: Sendable {
     }
 }
 
+/// PostgreSQL's checksum of an 8192-byte page, `block` being its number within the relation's fork.
+public func pageChecksum(_ page: UnsafeRawBufferPointer, block: UInt32) -> UInt16 {
+    precondition(page.count == 8192)
+    guard let base = page.baseAddress else { return 0 }
+    return pgkeep_page_checksum(base, block)
+}
+
 /// True when all bytes are zero.
 @inline(__always)
 public func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {

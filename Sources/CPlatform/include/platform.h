@@ -22,6 +22,9 @@ uint32_t pgkeep_crc32c_join(uint32_t crc_a, uint32_t crc_b, uint32_t factor_b);
 // True when all `length` bytes are zero.
 bool pgkeep_is_zero(const void *bytes, size_t length);
 
+// PostgreSQL's checksum of an 8192-byte page, `block` being its number within the relation's fork.
+uint16_t pgkeep_page_checksum(const void *page, uint32_t block);
+
 // Names the calling thread (15 characters are kept).
 void pgkeep_name_thread(const char *name);
 

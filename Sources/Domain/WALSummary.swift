@@ -41,7 +41,13 @@ public struct WALSummary: Hashable, Sendable, Codable {
     /// The first byte covered.
     public var start: LSN
     /// The end of the last record that ends in this stretch; `start` when none does.
+    ///
+    /// Rounded up to 8; after an XLOG_SWITCH it is the end of the segment.
     public var end: LSN
+    /// The start of the last record that ends in this stretch, nil when none does.
+    ///
+    /// An LSN target beyond it would never be met, for want of a record starting there.
+    public var lastRecord: LSN?
     /// The earliest time in any commit or abort record.
     public var minTime: Timestamp?
     /// The latest time in any commit or abort record.
@@ -73,6 +79,12 @@ public struct WALSummary: Hashable, Sendable, Codable {
         end = start
     }
 
+    /// Counts a record of any kind; `add` does it for commit and abort records.
+    public mutating func count(start: LSN, end: LSN) {
+        lastRecord = start
+        self.end = max(self.end, end)
+    }
+
     /// Counts a commit or abort record.
     public mutating func add(_ record: TransactionEnd) {
         minTime = min(minTime ?? record.time, record.time)
@@ -87,6 +99,7 @@ public struct WALSummary: Hashable, Sendable, Codable {
         } else {
             aborts += 1
         }
+        lastRecord = record.start
         end = max(end, record.end)
     }
 
@@ -99,8 +112,29 @@ public struct WALSummary: Hashable, Sendable, Codable {
         return minXID <= xid && xid <= maxXID
     }
 
+    /// This stretch and the one that follows it, as one.
+    public func joined(with next: WALSummary) -> WALSummary {
+        var joined = self
+        joined.end = max(end, next.end)
+        joined.lastRecord = next.lastRecord ?? lastRecord
+        joined.minTime = [minTime, next.minTime].compactMap(\.self).min()
+        joined.maxTime = [maxTime, next.maxTime].compactMap(\.self).max()
+        joined.firstCommit = firstCommit ?? next.firstCommit
+        joined.lastCommit = next.lastCommit ?? lastCommit
+        joined.commits += next.commits
+        joined.aborts += next.aborts
+        joined.lastTransactionEnd = next.lastTransactionEnd ?? lastTransactionEnd
+        joined.minXID = [minXID, next.minXID].compactMap(\.self).min()
+        joined.maxXID = [maxXID, next.maxXID].compactMap(\.self).max()
+        joined.restorePoints += next.restorePoints.filter { !restorePoints.contains($0) }
+        joined.switches += next.switches.filter { !switches.contains($0) }
+        joined.settings = settings?.raised(to: next.settings) ?? next.settings
+        return joined
+    }
+
     private enum CodingKeys: String, CodingKey {
         case start, end, commits, aborts, switches, settings
+        case lastRecord = "last_record"
         case minTime = "min_time"
         case maxTime = "max_time"
         case firstCommit = "first_commit"

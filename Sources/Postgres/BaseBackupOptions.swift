@@ -1,3 +1,5 @@
+package import Domain
+
 /// What to ask of BASE_BACKUP.
 ///
 /// Always asked for: a manifest with CRC-32C checksums, a tablespace map instead of symbolic links,

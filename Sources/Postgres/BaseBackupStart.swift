@@ -63,9 +63,25 @@ public struct BaseBackupEnd: Hashable, Sendable {
         self.hasChecksumFailures = hasChecksumFailures
     }
 
-    /// The warnings about single damaged pages, in the server's words.
-    public var checksumWarnings: [String] {
+    /// The damaged pages the server named.
+    ///
+    /// It names at most five a file, then counts. Text: `checksum verification failed in file "…",
+    /// block N: …`, read by its quotes and its first number, since it may be localised.
+    public var checksumFailures: [RecoveryPoint.ChecksumFailure] {
         notices.filter { $0.severity == "WARNING" && $0.message.contains("checksum") }
-            .map(\.message)
+            .map { notice in
+                let parts = notice.message.split(
+                    separator: "\"",
+                    maxSplits: 2,
+                    omittingEmptySubsequences: false
+                )
+                guard parts.count == 3 else {
+                    return .init(path: "", block: nil, message: notice.message)
+                }
+                let path = parts[1].hasPrefix("./") ? parts[1].dropFirst(2) : parts[1]
+                let block = parts[2].drop { !$0.isNumber }.prefix { $0.isNumber }
+                let named = parts[2].contains(":") ? UInt32(block) : nil
+                return .init(path: String(path), block: named, message: notice.message)
+            }
     }
 }

@@ -1,0 +1,154 @@
+public import Domain
+
+/// The configuration files a server keeps outside its data directory, which no base backup holds.
+///
+/// Treat the contents as secrets: they may hold passwords of other servers.
+public struct SourceConfiguration: Sendable {
+    /// What a file is for.
+    public enum Role: String, Sendable {
+        /// The main configuration file.
+        case main
+        /// Client authentication.
+        case hostAccess
+        /// User name maps.
+        case identMap
+        /// A file one of the others includes.
+        case included
+    }
+
+    /// One file.
+    public struct File: Sendable {
+        /// What it is for.
+        public var role: Role
+        /// Where it lies on the server.
+        public var path: String
+        /// Its bytes; nil when the role may not read them.
+        public var content: [UInt8]?
+    }
+
+    /// The data directory; nil when the role may not see it.
+    public var dataDirectory: String?
+    /// The files outside the data directory, sorted by path.
+    public var files: [File]
+    /// What could not be captured, with the GRANT that helps.
+    public var findings: [Preflight.Finding]
+
+    /// A file larger than this is no configuration file.
+    private static let bytesMax = 8 << 20
+
+    /// Reads over an SQL connection what the role may read; what it may not becomes a finding.
+    public static func capture(_ connection: Connection) throws(PgkeepError) -> SourceConfiguration
+    {
+        let role = SQL.identifier(connection.settings.user)
+        var found = SourceConfiguration(dataDirectory: nil, files: [], findings: [])
+        found.dataDirectory = try connection.setting("data_directory")
+        guard let directory = found.dataDirectory else {
+            found.findings.append(
+                Preflight.Finding(
+                    .warning,
+                    .sourcePrivilege,
+                    "the role may not see where configuration files are",
+                    fix: "GRANT pg_read_all_settings, pg_read_server_files TO \(role);"
+                )
+            )
+            return found
+        }
+        var paths: [String: Role] = [:]
+        for (setting, role) in [
+            ("config_file", Role.main), ("hba_file", .hostAccess), ("ident_file", .identMap),
+        ] {
+            if let path = try connection.setting(setting), !path.isEmpty { paths[path] = role }
+        }
+        for path in try found.included(connection, role) where paths[path] == nil {
+            paths[path] = .included
+        }
+        for (path, purpose) in paths.sorted(by: { $0.key < $1.key })
+        where !path.hasPrefix(directory + "/") {
+            let content = try found.content(of: path, connection, role)
+            found.files.append(File(role: purpose, path: path, content: content))
+        }
+        return found
+    }
+
+    /// Files other files include, from the views that tell.
+    private mutating func included(
+        _ connection: Connection,
+        _ role: String
+    ) throws(PgkeepError) -> Set<String> {
+        let version = connection.serverVersion.major
+        var sources = [("pg_file_settings", "sourcefile", "pg_show_all_file_settings")]
+        if version >= 16 {
+            sources.append(("pg_hba_file_rules", "file_name", "pg_hba_file_rules"))
+            sources.append(("pg_ident_file_mappings", "file_name", "pg_ident_file_mappings"))
+        }
+        var paths: Set<String> = []
+        for (view, column, function) in sources {
+            do throws(PgkeepError) {
+                let rows = try connection.query(
+                    "SELECT DISTINCT \(column) FROM pg_catalog.\(view) WHERE \(column) IS NOT NULL"
+                ).rows
+                for row in rows { if let path = row.first ?? nil { paths.insert(path) } }
+            } catch  where error.postgres?.sqlstate == "42501" {
+                findings.append(
+                    Preflight.Finding(
+                        .warning,
+                        .sourcePrivilege,
+                        "\(view) cannot be read: files included are missed",
+                        fix: "GRANT SELECT ON \(view) TO \(role);"
+                            + " GRANT EXECUTE ON FUNCTION \(function)() TO \(role);"
+                    )
+                )
+            }
+        }
+        return paths
+    }
+
+    private mutating func content(
+        of path: String,
+        _ connection: Connection,
+        _ role: String
+    ) throws(PgkeepError) -> [UInt8]? {
+        do throws(PgkeepError) {
+            let text = try connection.query(
+                "SELECT pg_catalog.encode(pg_catalog.pg_read_binary_file(\(SQL.literal(path)), 0, "
+                    + "\(Self.bytesMax)), 'hex')"
+            ).first
+            return text.flatMap(Self.bytes)
+        } catch  where ["42501", "58P01"].contains(error.postgres?.sqlstate) {
+            let isMissing = error.postgres?.sqlstate == "58P01"
+            findings.append(
+                Preflight.Finding(
+                    isMissing ? .note : .warning,
+                    .sourcePrivilege,
+                    "\(path) \(isMissing ? "does not exist" : "cannot be read"): it is not captured",
+                    fix: isMissing
+                        ? "nothing, unless the file should be there"
+                        : "GRANT pg_read_server_files TO \(role); GRANT EXECUTE ON FUNCTION"
+                            + " pg_read_binary_file(text, bigint, bigint) TO \(role);"
+                )
+            )
+            return nil
+        }
+    }
+
+    private static func bytes(hex: String) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(hex.utf8.count / 2)
+        var high: UInt8?
+        for digit in hex.utf8 {
+            let value: UInt8
+            switch digit {
+            case 48...57: value = digit - 48
+            case 97...102: value = digit - 87
+            default: return nil
+            }
+            if let first = high {
+                bytes.append(first << 4 | value)
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        return high == nil ? bytes : nil
+    }
+}

@@ -15,7 +15,9 @@ public struct CommandRunner: Sendable {
 
     /// A runner; without arguments it runs as the tests' own user in `/`.
     public init(
-        user: String? = nil, environment: [String: String] = [:], directory: String = "/"
+        user: String? = nil,
+        environment: [String: String] = [:],
+        directory: String = "/"
     ) {
         self.user = user
         self.environment = environment
@@ -34,7 +36,10 @@ public struct CommandRunner: Sendable {
 
     /// Starts a program (absolute path) in the background. It ends with the test process.
     public func start(
-        _ program: String, _ arguments: [String] = [], input: [UInt8] = [], log: String? = nil
+        _ program: String,
+        _ arguments: [String] = [],
+        input: [UInt8] = [],
+        log: String? = nil
     ) throws -> RunningCommand {
         var variables = [
             "PATH": environmentValue("PATH") ?? "/usr/local/bin:/usr/bin:/bin",
@@ -43,39 +48,58 @@ public struct CommandRunner: Sendable {
         variables.merge(environment) { $1 }
         return try RunningCommand(
             launch: Launch(
-                program: program, arguments: arguments, environment: variables, user: user,
-                directory: directory, input: input, log: log))
+                program: program,
+                arguments: arguments,
+                environment: variables,
+                user: user,
+                directory: directory,
+                input: input,
+                log: log
+            )
+        )
     }
 
     /// Runs a program (absolute path) to its end; killed after `seconds`, which throws.
     public func run(
-        _ program: String, _ arguments: [String] = [], input: [UInt8] = [], seconds: Double = 600
+        _ program: String,
+        _ arguments: [String] = [],
+        input: [UInt8] = [],
+        seconds: Double = 600
     ) throws -> CommandResult {
         let command = try start(program, arguments, input: input)
         if let result = command.wait(seconds: seconds) { return result }
         let result = command.kill()
         throw PgkeepError(
-            .unexpected, "\(command.title) did not end in \(Int(seconds)) s", hint: result.errors)
+            .unexpected,
+            "\(command.title) did not end in \(Int(seconds)) s",
+            hint: result.errors
+        )
     }
 
     /// Runs a program and throws, with what it wrote, unless it succeeds; returns its output.
     @discardableResult
     public func check(
-        _ program: String, _ arguments: [String] = [], input: [UInt8] = [], seconds: Double = 600
+        _ program: String,
+        _ arguments: [String] = [],
+        input: [UInt8] = [],
+        seconds: Double = 600
     ) throws -> String {
         let result = try run(program, arguments, input: input, seconds: seconds)
         guard result.succeeded else {
             throw PgkeepError(
                 .unexpected,
                 "\(program) \(arguments.joined(separator: " ")): exit \(result.exitCode): "
-                    + result.errors + result.output)
+                    + result.errors + result.output
+            )
         }
         return result.trimmedOutput
     }
 
     /// Runs pgkeep to its end.
     public func pgkeep(
-        _ arguments: [String], input: [UInt8] = [], seconds: Double = 600
+        _ arguments: [String],
+        input: [UInt8] = [],
+        seconds: Double = 600
     ) throws -> CommandResult {
         try run(Self.pgkeepBinary.get(), arguments, input: input, seconds: seconds)
     }

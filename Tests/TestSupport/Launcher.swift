@@ -54,7 +54,9 @@ final class Launcher: Sendable {
     }
 
     private static func spawn(
-        _ launch: Launch, _ output: File, _ errors: File
+        _ launch: Launch,
+        _ output: File,
+        _ errors: File
     ) throws(PgkeepError) -> Int32 {
         // PostgreSQL takes SIGQUIT for "stop at once"; for anything else it is as good as another.
         var words = ["/usr/bin/env", "-C", launch.directory]
@@ -93,7 +95,9 @@ final class Launcher: Sendable {
         for number in [SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&defaults, number) }
         posix_spawnattr_setsigdefault(&attributes, &defaults)
         posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+            &attributes,
+            Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
+        )
 
         let environment = launch.environment.map { "\($0.key)=\($0.value)" }.sorted()
         var pid: pid_t = 0
@@ -123,7 +127,8 @@ final class Launcher: Sendable {
 
 /// Calls `body` with a null-terminated array of C strings, as exec wants it.
 private func withCStrings<Result>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+    _ strings: [String],
+    _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {
     let copies = strings.map { strdup($0) } + [nil]
     defer { for copy in copies { free(copy) } }

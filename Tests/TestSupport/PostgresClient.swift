@@ -22,19 +22,28 @@ extension PostgresServer {
     @discardableResult
     public func psql(_ sql: String, database: String = "postgres") throws -> String {
         try CommandRunner.asServer.check(
-            installation.program("psql"), psqlArguments(database), input: Array(sql.utf8))
+            installation.program("psql"),
+            psqlArguments(database),
+            input: Array(sql.utf8)
+        )
     }
 
     /// As `psql`, but gives the result whatever it is.
     public func tryPsql(_ sql: String, database: String = "postgres") throws -> CommandResult {
         try CommandRunner.asServer.run(
-            installation.program("psql"), psqlArguments(database), input: Array(sql.utf8))
+            installation.program("psql"),
+            psqlArguments(database),
+            input: Array(sql.utf8)
+        )
     }
 
     /// Starts psql in the background with statements, for sessions that block or hold something.
     public func startPsql(_ sql: String, database: String = "postgres") throws -> RunningCommand {
         try CommandRunner.asServer.start(
-            installation.program("psql"), psqlArguments(database), input: Array(sql.utf8))
+            installation.program("psql"),
+            psqlArguments(database),
+            input: Array(sql.utf8)
+        )
     }
 
     private func psqlArguments(_ database: String) -> [String] {
@@ -92,14 +101,16 @@ extension PostgresServer {
     {
         try CommandRunner.asServer.start(
             installation.program("pgbench"),
-            ["-n", "-c", "\(clients)", "-j", "1", "-T", "86400"] + arguments + [conninfo])
+            ["-n", "-c", "\(clients)", "-j", "1", "-T", "86400"] + arguments + [conninfo]
+        )
     }
 
     /// Runs pgbench's transactions to their end.
     public func runPgbench(clients: Int = 2, transactions: Int, _ arguments: [String] = []) throws {
         try check(
             "pgbench",
-            ["-n", "-c", "\(clients)", "-j", "1", "-t", "\(transactions)"] + arguments + [conninfo])
+            ["-n", "-c", "\(clients)", "-j", "1", "-t", "\(transactions)"] + arguments + [conninfo]
+        )
     }
 
     /// pgbench's invariant, true at every committed instant: the balances of accounts, tellers and
@@ -111,13 +122,15 @@ extension PostgresServer {
                 (select coalesce(sum(tbalance), 0) from pgbench_tellers),
                 (select coalesce(sum(bbalance), 0) from pgbench_branches),
                 (select coalesce(sum(delta), 0) from pgbench_history)
-            """)
+            """
+        )
         return text.split(separator: "|").compactMap { Int64($0) }
     }
 
     /// Makes a standby of this server (pg_basebackup -R) and starts it. Tablespaces are not mapped.
     public func createStandby(
-        settings: [String: String] = [:], slot: String? = nil
+        settings: [String: String] = [:],
+        slot: String? = nil
     ) throws -> PostgresServer {
         guard let scratch else { preconditionFailure("the scratch directory has ended") }
         let data = scratch.unusedPath("standby")

@@ -32,7 +32,10 @@ public struct PostgresInstallation: Sendable, CustomStringConvertible {
     public static func required(_ major: Int) throws -> PostgresInstallation {
         guard let found = all.first(where: { $0.major == major }) else {
             throw PgkeepError(
-                .notFound, "PostgreSQL \(major) is not on this machine", hint: "make setup")
+                .notFound,
+                "PostgreSQL \(major) is not on this machine",
+                hint: "make setup"
+            )
         }
         return found
     }

@@ -70,7 +70,9 @@ public final class PostgresServer: @unchecked Sendable {
 
     /// Takes an existing data directory, for example a restored one; does not start it.
     public init(
-        _ installation: PostgresInstallation, dataDirectory: String, in scratch: ScratchDirectory,
+        _ installation: PostgresInstallation,
+        dataDirectory: String,
+        in scratch: ScratchDirectory,
         configurationDirectory: String? = nil
     ) throws {
         self.installation = installation
@@ -94,7 +96,8 @@ public final class PostgresServer: @unchecked Sendable {
 
     /// Initialises a new data directory in `scratch` and starts the server.
     public static func create(
-        _ installation: PostgresInstallation, in scratch: ScratchDirectory,
+        _ installation: PostgresInstallation,
+        in scratch: ScratchDirectory,
         options: Options = Options()
     ) throws -> PostgresServer {
         let data = scratch.unusedPath("data")
@@ -111,10 +114,16 @@ public final class PostgresServer: @unchecked Sendable {
         }
         if options.groupAccess { arguments.append("--allow-group-access") }
         try CommandRunner.asServer.check(
-            installation.program("initdb"), arguments + options.initdbArguments)
+            installation.program("initdb"),
+            arguments + options.initdbArguments
+        )
         let outside = try options.configurationOutside ? moveConfiguration(data, scratch) : nil
         let server = try PostgresServer(
-            installation, dataDirectory: data, in: scratch, configurationDirectory: outside)
+            installation,
+            dataDirectory: data,
+            in: scratch,
+            configurationDirectory: outside
+        )
         var settings = [
             "wal_level": "replica", "max_wal_senders": "10", "max_replication_slots": "10",
             "max_connections": "50", "shared_buffers": "32MB", "log_line_prefix": "'%m [%p] %a '",
@@ -128,7 +137,8 @@ public final class PostgresServer: @unchecked Sendable {
 
     /// Runs `body` with a new server in a scratch directory of its own; all of it is gone afterwards.
     public static func with<Result>(
-        _ installation: PostgresInstallation, options: Options = Options(),
+        _ installation: PostgresInstallation,
+        options: Options = Options(),
         _ body: (PostgresServer, ScratchDirectory) throws -> Result
     ) throws -> Result {
         try ScratchDirectory.with { scratch in
@@ -169,7 +179,9 @@ public final class PostgresServer: @unchecked Sendable {
             if command.result != nil {
                 let log = String(decoding: logText.utf8.dropFirst(logged), as: UTF8.self)
                 throw PgkeepError(
-                    .unexpected, "PostgreSQL \(major) ended while starting: \(log)")
+                    .unexpected,
+                    "PostgreSQL \(major) ended while starting: \(log)"
+                )
             }
             return status == "ready" || status == "standby"
         }
@@ -183,7 +195,9 @@ public final class PostgresServer: @unchecked Sendable {
             [
                 "-D", configurationDirectory, "-F", "-k", socketDirectory, "-p", "\(port)",
                 "-c", "listen_addresses=127.0.0.1",
-            ] + arguments, log: logPath)
+            ] + arguments,
+            log: logPath
+        )
         process.change { $0 = command }
         return command
     }
@@ -231,17 +245,21 @@ public final class PostgresServer: @unchecked Sendable {
 
     /// The state in postmaster.pid, if it was written by the running postmaster.
     private var status: String? {
-        guard let pid, let bytes = try? FileSystem.readFile(dataDirectory + "/postmaster.pid") else {
+        guard let pid, let bytes = try? FileSystem.readFile(dataDirectory + "/postmaster.pid")
+        else {
             return nil
         }
         let lines = String(decoding: bytes, as: UTF8.self).split(
-            separator: "\n", omittingEmptySubsequences: false)
+            separator: "\n",
+            omittingEmptySubsequences: false
+        )
         guard lines.count >= 8, lines[0] == "\(pid)" else { return nil }
         return lines[7].split(separator: " ").first.map(String.init)
     }
 
     private static func moveConfiguration(
-        _ data: String, _ scratch: ScratchDirectory
+        _ data: String,
+        _ scratch: ScratchDirectory
     ) throws -> String {
         let outside = scratch.unusedPath("etc")
         try FileSystem.makeDirectories(outside, mode: 0o755)

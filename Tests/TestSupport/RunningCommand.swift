@@ -67,9 +67,11 @@ public final class RunningCommand: Sendable {
                 var usage = rusage()
                 while wait4(pid, &status, 0, &usage) < 0, errno == EINTR {}
                 value = CommandResult(
-                    status: status, usage: usage,
+                    status: status,
+                    usage: usage,
                     output: isLog ? [] : Self.content(output),
-                    errors: isLog ? [] : Self.content(errors))
+                    errors: isLog ? [] : Self.content(errors)
+                )
             }
         }
     }
@@ -127,8 +129,10 @@ public final class RunningCommand: Sendable {
             if outputSoFar.contains(text) || errorsSoFar.contains(text) { return true }
             if let result {
                 throw PgkeepError(
-                    .unexpected, "\(title) ended with \(result.exitCode) without '\(text)'",
-                    hint: result.errors)
+                    .unexpected,
+                    "\(title) ended with \(result.exitCode) without '\(text)'",
+                    hint: result.errors
+                )
             }
             return false
         }
@@ -168,7 +172,9 @@ extension CommandResult {
 /// Waits until `condition` holds, looking 50 times a second; throws after `seconds`. For states of
 /// other programs that announce nothing; never a measure of speed.
 public func waitUntil(
-    _ what: String, seconds: Double = 60, _ condition: () throws -> Bool
+    _ what: String,
+    seconds: Double = 60,
+    _ condition: () throws -> Bool
 ) throws {
     let clock = SystemClock()
     let end = clock.monotonicSeconds + seconds

@@ -99,6 +99,8 @@ public enum FrameKind: UInt8, Sendable {
     case wal = 10
     /// A copy of a root's frame, for salvage.
     case rootCopy = 11
+    /// What a WAL object is of and who wrote it: its first frame.
+    case walHead = 12
     /// The directory of the object.
     case directory = 255
 }

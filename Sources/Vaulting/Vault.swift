@@ -21,6 +21,16 @@ public final class Vault: Sendable {
         self.created = created
     }
 
+    /// A fresh identity, for whoever must name a vault's key file before the vault is made.
+    public static func newID() -> VaultID { VaultID(random: (randomWord(), randomWord())) }
+
+    /// The identity of the vault in a store, which takes no key to read.
+    ///
+    /// Throws `.notFound` when there is none, `.vaultVersion` when a newer pgkeep made it.
+    public static func identity(of store: any ObjectStore) throws -> VaultID {
+        try readFile(store).vaultID
+    }
+
     /// Makes a vault in an empty store. Durable on return.
     ///
     /// The key slot comes first and `vault.json` last, put-if-absent, so a crash leaves no vault
@@ -28,12 +38,12 @@ public final class Vault: Sendable {
     public static func create(
         store: any ObjectStore,
         keySource: KeySource,
+        id: VaultID = newID(),
         clock: any Clock = SystemClock(),
         cost: ScryptCost = .standard
     ) throws -> Vault {
         guard try store.head(VaultNames.vaultFile) == nil else { throw exists(store) }
         let keys = EpochKeys.generate(epoch: 1)
-        let id = VaultID(random: (randomWord(), randomWord()))
         var number: UInt32 = 0
         while true {
             let slot = try KeySlot.wrap(

@@ -47,6 +47,24 @@ public struct RestorePlan: Sendable {
     public var nextReachableTime: Timestamp?
     /// The whole window, for messages.
     public var window: RecoveryWindow
+    /// The code an unreachable target ends with.
+    var code = ErrorCode.outsideWindow
+
+    init(
+        instance: InstanceName,
+        spec: RecoveryTargetSpec,
+        point: RecoveryPoint?,
+        isReachable: Bool,
+        reason: String,
+        window: RecoveryWindow
+    ) {
+        self.instance = instance
+        self.spec = spec
+        self.point = point
+        self.isReachable = isReachable
+        self.reason = reason
+        self.window = window
+    }
 
     /// The error an unreachable target ends with; nil when it is reachable.
     public var error: PgkeepError? {
@@ -57,7 +75,7 @@ public struct RestorePlan: Sendable {
         }
         if let nextReachableTime { hints.append("the next one is \(nextReachableTime)") }
         hints.append("the recovery window is \(window.summary)")
-        return PgkeepError(.outsideWindow, reason, hint: hints.joined(separator: "; "))
+        return PgkeepError(code, reason, hint: hints.joined(separator: "; "))
     }
 }
 

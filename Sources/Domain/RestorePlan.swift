@@ -26,9 +26,12 @@ public struct RestorePlan: Sendable {
     public var effectiveTime: Timestamp?
     /// Where replay stops.
     public var effectiveLSN: LSN?
-    /// `recovery_target_*` settings to write; `recovery_target_timeline` is always among them, and
-    /// nothing else when everything archived is replayed.
+    /// `recovery_target_*` settings to write, without the timeline: none when everything archived is
+    /// replayed.
     public var settings: [Setting] = []
+    /// The value of `recovery_target_timeline`, which is always to be written: a number, or
+    /// `current` where the timeline's history file is not in the archive.
+    public var targetTimeline = ""
     /// The server settings replay needs at least as high.
     public var floor = SettingsFloor()
     /// Bytes of data files to write.

@@ -134,10 +134,9 @@ public struct RestorePlanner {
         plan.segments = used.map(\.segment)
         plan.effectiveLSN = stop.lsn
         plan.effectiveTime = stop.time
-        plan.settings =
-            stop.settings + [
-                RestorePlan.Setting(name: "recovery_target_timeline", value: timeline)
-            ]
+        plan.settings = stop.settings
+        plan.targetTimeline = timeline
+        plan.timeline = stop.timeline ?? route.history.timeline
         plan.floor = used.reduce(point.settings) { $0.raised(to: $1.summary.settings) }
         plan.baseBytes = point.logicalBytes
         plan.walBytes = stop.lsn > point.startLSN ? stop.lsn - point.startLSN : 0

@@ -24,7 +24,10 @@ public struct WALSummaryBuilder: Sendable {
         let before = walker.records
         var summary = summary
         defer {
-            if walker.records > before { summary.end = walker.validEnd }
+            if walker.records > before {
+                summary.end = walker.validEnd
+                summary.lastRecord = walker.lastStart
+            }
             self.summary = summary
         }
         try walker.feed(bytes, at: start) { event in

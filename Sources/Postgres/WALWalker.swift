@@ -29,11 +29,13 @@ public struct WALWalker: Sendable {
     /// How many complete valid records were seen.
     public private(set) var records: UInt64 = 0
 
+    /// The start of the last complete valid record; nil before the first.
+    public private(set) var lastStart: LSN?
+
     private static let page = UInt64(WALPageHeader.pageSize)
     private var skipUntil: LSN
     private var header: [UInt8] = []
     private var pending = PendingRecord()
-    private var lastStart: LSN?
 
     /// A walk beginning at `start`, a page boundary.
     public init(

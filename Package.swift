@@ -87,7 +87,7 @@ let package = Package(
         tests("PlatformTests", ["Domain", "Platform", "TestSupport"]),
         tests(
             "PostgresTests",
-            ["Domain", "Platform", "Postgres", "TestSupport"],
+            ["Domain", "Platform", "Postgres", "Sealing", "TestSupport"],
             resources: [.copy("Fixtures")]
         ),
         tests("SealingTests", ["Domain", "Platform", "Sealing", "TestSupport"]),

@@ -135,7 +135,8 @@ public final class PostgresServer: @unchecked Sendable {
         return server
     }
 
-    /// Runs `body` with a new server in a scratch directory of its own; all of it is gone afterwards.
+    /// Runs `body` with a new server in a scratch directory of its own; all of it is gone
+    /// afterwards.
     public static func with<Result>(
         _ installation: PostgresInstallation,
         options: Options = Options(),

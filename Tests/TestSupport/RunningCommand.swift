@@ -123,7 +123,8 @@ public final class RunningCommand: Sendable {
     /// Standard error so far.
     public var errorsSoFar: String { String(decoding: Self.content(errors), as: UTF8.self) }
 
-    /// Waits until `text` was written to either stream; throws when it ends or `seconds` pass first.
+    /// Waits until `text` was written to either stream; throws when it ends or `seconds` pass
+    /// first.
     public func waitForOutput(_ text: String, seconds: Double = 60) throws {
         try waitUntil("\(title) writes '\(text)'", seconds: seconds) {
             if outputSoFar.contains(text) || errorsSoFar.contains(text) { return true }

@@ -1,0 +1,136 @@
+import Domain
+import Platform
+
+/// Collects the entries of a point in any order and from any thread, then writes them sorted.
+///
+/// An entry is kept encoded (a small file takes about its path plus 30 bytes), so a million of them
+/// fit in 128 MiB.
+public final class CatalogWriter: Sendable {
+    private struct Slot {
+        var offset: Int
+        var pathBytes: UInt32
+        var bodyBytes: UInt32
+
+        var length: Int { Int(pathBytes) + Int(bodyBytes) }
+    }
+
+    private struct State {
+        var arena: [UInt8] = []
+        var slots: [Slot] = []
+        var body = ByteWriter()
+        var tally = PackTally()
+        var files: UInt64 = 0
+        var logicalBytes: UInt64 = 0
+    }
+
+    private let state = Condition(State())
+
+    /// An empty catalog.
+    public init() {}
+
+    /// Adds an entry. Throws `.integrity` for a path or target no vault can hold.
+    public func add(_ entry: CatalogEntry) throws {
+        try Self.check(entry.path, entry)
+        if case .link(let target) = entry.kind { try Self.check(target, entry) }
+        state.change { state in
+            state.body.removeAll()
+            CatalogCodec.encode(entry, into: &state.body, &state.tally)
+            state.slots.append(
+                Slot(
+                    offset: state.arena.count,
+                    pathBytes: UInt32(entry.path.count),
+                    bodyBytes: UInt32(state.body.count)
+                )
+            )
+            state.arena.append(contentsOf: entry.path)
+            state.arena.append(contentsOf: state.body.bytes)
+            if case .file(let size, _, _) = entry.kind {
+                state.files += 1
+                state.logicalBytes += size
+            }
+        }
+    }
+
+    /// Files added so far and their bytes.
+    public var totals: (files: UInt64, bytes: UInt64) {
+        state.read { ($0.files, $0.logicalBytes) }
+    }
+
+    private static func check(_ bytes: [UInt8], _ entry: CatalogEntry) throws {
+        guard !bytes.isEmpty, bytes.count <= VaultFormat.pathBytesMax, !bytes.contains(0) else {
+            throw PgkeepError(
+                .integrity,
+                "the path of \(entry.pathText.debugDescription) cannot be stored",
+                hint: "rename it, or report this with the file's full name"
+            )
+        }
+    }
+
+    /// Writes all entries, sorted, with `writer`; returns where the frames are and what all entries
+    /// need. Throws `.integrity` when a path was added twice.
+    func write(with writer: PackWriter) throws -> (index: [CatalogFrame], tally: PackTally) {
+        try state.change { state in
+            let index = try state.arena.withUnsafeBytes { arena in
+                try Self.write(state.slots, of: arena, with: writer)
+            }
+            return (index, state.tally)
+        }
+    }
+
+    private static func write(
+        _ slots: [Slot],
+        of arena: UnsafeRawBufferPointer,
+        with writer: PackWriter
+    ) throws -> [CatalogFrame] {
+        func path(_ slot: Slot) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(
+                rebasing: arena[slot.offset..<slot.offset + Int(slot.pathBytes)]
+            )
+        }
+        let sorted = slots.sorted { path($0).lexicographicallyPrecedes(path($1)) }
+        var index: [CatalogFrame] = []
+        var block = ByteWriter(capacity: VaultFormat.catalogFrameBytes * 2)
+        var count: UInt32 = 0
+        var first: [UInt8] = []
+        var last = UnsafeRawBufferPointer(start: nil, count: 0)
+        func close() throws {
+            guard count > 0 else { return }
+            var frame = ByteWriter(capacity: block.count + 4)
+            frame.append(count)
+            frame.append(block.bytes)
+            let place = try writer.append(.catalog, frame.bytes)
+            index.append(CatalogFrame(place: place, entries: count, firstPath: first))
+            block.removeAll()
+            count = 0
+        }
+        for slot in sorted {
+            let path = path(slot)
+            let body = arena[slot.offset + Int(slot.pathBytes)..<slot.offset + slot.length]
+            if block.count + slot.length > VaultFormat.catalogFrameBytes { try close() }
+            if count == 0 { first = Array(path) }
+            let shared = count == 0 ? 0 : zip(last, path).prefix { $0 == $1 }.count
+            guard !path.elementsEqual(last) else {
+                throw PgkeepError(
+                    .integrity,
+                    "\(String(decoding: path, as: UTF8.self)) came twice",
+                    hint: "run the backup again; if it stays, report it with the server's version"
+                )
+            }
+            block.appendVarint(UInt64(shared))
+            block.appendVarint(UInt64(path.count - shared))
+            block.append(path[shared...])
+            block.append(body)
+            count += 1
+            last = path
+        }
+        try close()
+        return index
+    }
+}
+
+/// Where one frame of the catalog is.
+struct CatalogFrame {
+    var place: FrameRef
+    var entries: UInt32
+    var firstPath: [UInt8]
+}

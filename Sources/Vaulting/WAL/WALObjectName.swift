@@ -1,4 +1,5 @@
 public import Domain
+import Sealing
 public import Storage
 
 /// The name of one WAL object: which segment of which system, and what form of it.
@@ -67,6 +68,15 @@ public struct WALObjectName: Hashable, Comparable, Sendable, CustomStringConvert
         case .journal(let id): ObjectName("\(base).journal.\(id)")
         case .alternate(let id): ObjectName("\(base).alt.\(id)")
         }
+    }
+
+    /// A fresh name to keep other bytes of the same segment under.
+    static func alternate(of name: WALObjectName) -> WALObjectName {
+        WALObjectName(
+            name.systemIdentifier,
+            segment: name.segment,
+            .alternate(hexadecimal(SecureRandom.bytes(16)))
+        )
     }
 
     /// The timeline in the segment's name.

@@ -45,10 +45,15 @@ final class WALObjectWriter {
             bufferBytes: Self.outputBytes
         )
         try sealer.append(.walHead, head.bytes, compress: false)
+        // Others see at once whose journal it is.
+        if visible { try sealer.flush() }
     }
 
     /// WAL frames so far, without the one being filled.
     var frames: Int { Int(sealer.frames) - 1 }
+
+    /// Bytes of the object so far; those handed to the store can be read there.
+    var objectBytes: UInt64 { sealer.length }
 
     /// True when most frames are so small that reading the object would be slow and storing it
     /// wasteful: the mark of many flushes.

@@ -37,16 +37,59 @@ struct ConnectionOpener {
 
     /// Connects; the caller owns the connection.
     func open() throws(PgkeepError) -> OpaquePointer {
-        guard let connection = withParameters({ PQconnectStartParams($0, $1, 1) }) else {
-            throw PgkeepError(.sourceUnreachable, "libpq has no memory for a connection")
-        }
+        let connection = try connection(withParameters([]) { PQconnectStartParams($0, $1, 1) })
         do throws(PgkeepError) {
-            try wait(for: connection)
-            return connection
+            if try wait(for: connection) { return connection }
         } catch {
             PQfinish(connection)
             throw error
         }
+        PQfinish(connection)
+        guard hosts > 1 else {
+            throw PgkeepError(
+                .sourceUnreachable,
+                "the server did not answer in time (\(settings.redacted))",
+                hint: "check host, port and firewall, or raise connect_timeout"
+            )
+        }
+        return try openHostByHost()
+    }
+
+    /// The polling interface cannot pass over a host that never answers; the blocking one can.
+    private func openHostByHost() throws(PgkeepError) -> OpaquePointer {
+        let timeout = [("connect_timeout", "\(max(2, Int(min(secondsPerHost, 600))))")]
+        let connection = try connection(withParameters(timeout) { PQconnectdbParams($0, $1, 1) })
+        guard PQstatus(connection) == CONNECTION_OK else {
+            defer { PQfinish(connection) }
+            throw failure(of: connection)
+        }
+        return connection
+    }
+
+    private func connection(_ made: OpaquePointer?) throws(PgkeepError) -> OpaquePointer {
+        guard let made else {
+            throw PgkeepError(.sourceUnreachable, "libpq has no memory for a connection")
+        }
+        return made
+    }
+
+    private func failure(of connection: OpaquePointer) -> PgkeepError {
+        ConnectionFailure(
+            text: String(cString: PQerrorMessage(connection)),
+            settings: settings,
+            kind: kind
+        ).error
+    }
+
+    private var hosts: Int {
+        let list = settings.effective("host") ?? settings.effective("hostaddr") ?? ""
+        return list.split(separator: ",").count
+    }
+
+    /// libpq's own rule: 0 or less means to wait for ever.
+    private var secondsPerHost: Double {
+        settings.effective("connect_timeout").flatMap { Double($0) }
+            .map { $0 > 0 ? $0 : .infinity } ?? Self.defaultTimeout
     }
 
     /// Later parameters win over earlier ones; `dbname` is where libpq expands the whole string.
@@ -65,12 +108,13 @@ struct ConnectionOpener {
     }
 
     private func withParameters<Result>(
+        _ more: [(String, String)],
         _ body: (
             UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>
         ) -> Result
     ) -> Result {
-        let keys = parameters.map { strdup($0.0) }
-        let values = parameters.map { strdup($0.1) }
+        let keys = (parameters + more).map { strdup($0.0) }
+        let values = (parameters + more).map { strdup($0.1) }
         defer { for text in keys + values { free(text) } }
         let end: [UnsafePointer<CChar>?] = [nil]
         return body(
@@ -79,36 +123,22 @@ struct ConnectionOpener {
         )
     }
 
-    private func wait(for connection: OpaquePointer) throws(PgkeepError) {
+    /// Waits until connected; false when the time is up.
+    private func wait(for connection: OpaquePointer) throws(PgkeepError) -> Bool {
         PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
-        let hosts = settings.effective("host")?.split(separator: ",").count ?? 1
-        let configured = settings.effective("connect_timeout").flatMap { Double($0) }
-        // libpq's own rule: 0 or less means to wait for ever.
-        let perHost = configured.map { $0 > 0 ? $0 : .infinity } ?? Self.defaultTimeout
         let clock = SystemClock()
-        let deadline = clock.monotonicSeconds + perHost * Double(max(hosts, 1))
+        let deadline = clock.monotonicSeconds + secondsPerHost
         // A connection that never began (no such service, bad option) must not be polled.
         var state =
             PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
         while true {
             switch state {
-            case PGRES_POLLING_OK: return
-            case PGRES_POLLING_FAILED:
-                throw ConnectionFailure(
-                    text: String(cString: PQerrorMessage(connection)),
-                    settings: settings,
-                    kind: kind
-                ).error
+            case PGRES_POLLING_OK: return true
+            case PGRES_POLLING_FAILED: throw failure(of: connection)
             default: break
             }
             if let token { try token.check() }
-            guard clock.monotonicSeconds < deadline else {
-                throw PgkeepError(
-                    .sourceUnreachable,
-                    "the server did not answer in time (\(settings.redacted))",
-                    hint: "check host, port and firewall, or raise connect_timeout"
-                )
-            }
+            guard clock.monotonicSeconds < deadline else { return false }
             let events = Int16(state == PGRES_POLLING_READING ? POLLIN : POLLOUT)
             var entry = pollfd(fd: PQsocket(connection), events: events, revents: 0)
             // Short turns, so that a cancelled token is seen.

@@ -5,15 +5,12 @@ import Platform
 ///
 /// Nothing here creates or removes anything: a refusal leaves the target as it was.
 public enum RestoreTarget {
-    /// Refuses a directory that holds anything, runs a server, or touches the source's data.
+    /// Refuses a directory that holds anything, runs a server, or lies in one's data directory.
     ///
-    /// - Parameters:
-    ///   - path: absolute path of the directory to be; it may be missing.
-    ///   - sourceDirectory: the source's data directory as its server names it, when known. It is
-    ///     compared by identity, so a link or another mount of the same directory is found too.
+    /// - Parameter path: absolute path of the directory to be; it may be missing.
     /// - Throws: `.targetDirectory`.
-    public static func check(_ path: String, sourceDirectory: String?) throws {
-        if let sourceDirectory { try refuseOverlap(path, with: sourceDirectory) }
+    public static func check(_ path: String) throws {
+        try refuseInsideDataDirectory(path)
         guard let found = try FileSystem.info(path, followLinks: true) else {
             guard let parent = FileSystem.parent(of: path),
                 try FileSystem.info(parent, followLinks: true)?.kind == .directory
@@ -52,18 +49,18 @@ public enum RestoreTarget {
         }
     }
 
-    /// Refuses a target equal to, inside or around the source's data directory.
-    private static func refuseOverlap(_ path: String, with source: String) throws {
-        guard let sourceInfo = try FileSystem.info(source, followLinks: true) else { return }
-        let refusal = PgkeepError(
-            .targetDirectory,
-            "\(path) lies inside the source's own data directory \(source)",
-            hint: "choose a directory outside it; a restore never touches the source"
-        )
-        var ancestor: String? = path
+    /// Refuses a target inside any server's data directory: the source's own, above all. The control
+    /// file tells such a directory, whoever may read it and whether its server runs or not.
+    private static func refuseInsideDataDirectory(_ path: String) throws {
+        var ancestor = FileSystem.parent(of: path)
         while let directory = ancestor {
-            if try FileSystem.info(directory, followLinks: true)?.identity == sourceInfo.identity {
-                throw refusal
+            let control = directory + "/global/pg_control"
+            if try FileSystem.info(control, followLinks: true) != nil {
+                throw PgkeepError(
+                    .targetDirectory,
+                    "\(path) lies inside the data directory \(directory)",
+                    hint: "choose a directory outside it; a restore never touches a server's files"
+                )
             }
             let parent = FileSystem.parent(of: directory)
             ancestor = parent == directory ? nil : parent

@@ -1,0 +1,172 @@
+import Domain
+import Logging
+import Platform
+import Postgres
+public import Vaulting
+
+/// Takes one base backup of an instance and makes it a recovery point.
+///
+/// Order of events: lease and role, WAL protected, BASE_BACKUP, all files compared with the server's
+/// manifest, all WAL up to the stop position durable, then the commit. Whatever fails before the
+/// commit leaves nothing visible.
+public struct BackupJob {
+    private let context: JobContext
+    private let instance: InstanceRecord
+    private let options: BackupOptions
+
+    /// A backup of `instance`.
+    public init(context: JobContext, instance: InstanceRecord, options: BackupOptions) {
+        self.context = context
+        self.instance = instance
+        self.options = options
+    }
+
+    /// Runs the backup; blocks until the point is committed.
+    ///
+    /// Throws what is wrong with the source (`.source…`), `.busy` when another backup of the
+    /// instance runs, `.sourceForeign` for another cluster, store errors, `.cancelled`.
+    public func run() throws -> BackupResult {
+        let startedAt = context.clock.now
+        context.meter.begin("connect")
+        let settings = try ConnectionSettings(instance.source)
+        let preflight = try SourceCheck.run(context, settings, instance.systemIdentifier)
+        let session = try BackupSession.begin(
+            context.vault,
+            instance.systemIdentifier,
+            clock: context.clock
+        )
+        do {
+            let claim = try Claim.acquire(.backup, lease: session.lease, token: context.token)
+            defer { try? claim.release() }
+            let result = try run(session, settings, preflight, startedAt)
+            context.log.info(
+                "backup committed",
+                metadata: [
+                    "instance": "\(instance.name)", "point": "\(result.point.id)",
+                    "stored_bytes": "\(result.point.storedBytes)",
+                ]
+            )
+            return result
+        } catch {
+            session.abandon()
+            throw error
+        }
+    }
+
+    private func run(
+        _ session: BackupSession,
+        _ settings: ConnectionSettings,
+        _ preflight: Preflight,
+        _ startedAt: Timestamp
+    ) throws -> BackupResult {
+        let profile = preflight.profile
+        try SourceHistories.store(context, instance, settings, upTo: profile.identity.timeline)
+        let wal = try BackupWAL(
+            context,
+            instance,
+            settings: settings,
+            session: session.id,
+            isStandby: profile.isInRecovery
+        )
+        do {
+            let connection = try Connection(
+                settings,
+                kind: .physicalReplication,
+                applicationName: "pgkeep_backup",
+                cancellation: context.token
+            )
+            let pipeline = BackupPipeline(
+                session: session,
+                options: options,
+                meter: context.meter,
+                token: context.token
+            )
+            let outcome = try pipeline.run(on: connection) { try wal.begin(at: $0) }
+            guard outcome.start.timeline == outcome.end.timeline else {
+                throw PgkeepError(
+                    .sourceBroken,
+                    "the server was promoted during the backup",
+                    hint: "run the backup again"
+                )
+            }
+            let captured = CapturedConfiguration(context, settings, preflight.hasSQL, session)
+            try wal.finish(
+                from: outcome.start.lsn,
+                to: outcome.end.lsn,
+                timeline: outcome.start.timeline
+            )
+            var point = try describe(
+                session,
+                profile,
+                outcome,
+                startedAt,
+                captured.serverTime ?? context.clock.now
+            )
+            point.configurationFiles = captured.attachments.count
+            context.meter.begin("commit")
+            let committed = try session.commit(
+                point,
+                catalog: outcome.catalog,
+                attachments: outcome.attachments + captured.attachments
+            )
+            return BackupResult(
+                point: committed,
+                warnings: preflight.warnings + captured.warnings + damage(committed)
+            )
+        } catch {
+            wal.abandon()
+            throw error
+        }
+    }
+
+    private func describe(
+        _ session: BackupSession,
+        _ profile: ServerProfile,
+        _ outcome: BackupPipeline.Outcome,
+        _ startedAt: Timestamp,
+        _ consistentAt: Timestamp
+    ) throws -> RecoveryPoint {
+        guard let bytes = outcome.kept["global/pg_control"] else {
+            throw PgkeepError(
+                .sourceBroken,
+                "the backup came without global/pg_control",
+                hint: "run the backup again"
+            )
+        }
+        let control = try bytes.withUnsafeBytes { try ControlFile($0) }
+        guard control.systemIdentifier == instance.systemIdentifier else {
+            throw SourceCheck.foreign(control.systemIdentifier, instance.name.description)
+        }
+        var point = RecoveryPoint(
+            id: session.id,
+            instance: instance.name,
+            systemIdentifier: control.systemIdentifier,
+            startedAt: startedAt,
+            finishedAt: startedAt,
+            consistentAt: consistentAt,
+            startLSN: outcome.start.lsn,
+            stopLSN: outcome.end.lsn,
+            timeline: outcome.start.timeline,
+            serverVersion: profile.version
+        )
+        point.trigger = options.trigger
+        point.fromStandby = profile.isInRecovery
+        point.blockSize = control.blockSize
+        point.segmentSize = control.segmentSize
+        point.dataChecksums = control.hasDataChecksums
+        point.settings = control.settings.raised(to: profile.recoveryFloor)
+        point.tablespaces = outcome.start.tablespaces.map {
+            RecoveryPoint.Tablespace(oid: $0.oid, path: $0.location)
+        }
+        point.checksumFailures = outcome.end.checksumFailures
+        point.label = options.label
+        point.note = options.note
+        return point
+    }
+
+    private func damage(_ point: RecoveryPoint) -> [String] {
+        guard !point.checksumFailures.isEmpty else { return [] }
+        return ["the server found damaged pages; the point keeps them as they are:"]
+            + point.checksumFailures.map(\.message)
+    }
+}

@@ -1,0 +1,124 @@
+import Domain
+import Platform
+import Postgres
+import Sealing
+import Vaulting
+
+/// The data path of a backup: this thread receives, workers compare, compress, seal and store.
+///
+/// Memory is bounded by the stripes of the pool, a frame and an output buffer for each worker, and
+/// the maps of the regions being filled.
+struct BackupPipeline {
+    /// What came through.
+    struct Outcome {
+        var start: BaseBackupStart
+        var end: BaseBackupEnd
+        /// Small files the point's record is made of, by path.
+        var kept: [String: [UInt8]]
+        var catalog: CatalogWriter
+        var attachments: [Attachment]
+    }
+
+    let session: BackupSession
+    let options: BackupOptions
+    let meter: ProgressMeter
+    let token: CancellationToken
+
+    /// Takes the backup's files in; on return all pages are handed to the vault and every file has
+    /// been compared with the server's manifest. `began` is called when the server has fixed the
+    /// start of the backup.
+    func run(
+        on connection: Connection,
+        began: @escaping (BaseBackupStart) throws -> Void
+    ) throws -> Outcome {
+        let pool = try StripePool(count: options.workers * 2 + 4)
+        let stripes = Channel<Stripe>(capacity: options.workers * 2)
+        let files = FileCollector(session: session.id)
+        let key = try session.vault.keys.fingerprintKey()
+        let workers = (0..<options.workers).map { number in
+            let packs = UncheckedBox(session.makePackWriter())
+            return Thread<Void>("page-worker-\(number)") {
+                do {
+                    try PageWorker(
+                        stripes: stripes,
+                        pool: pool,
+                        packs: packs.value,
+                        fingerprinter: Fingerprinter(key: key),
+                        files: files
+                    ).work()
+                } catch {
+                    stripes.abort(error)
+                    pool.abort(error)
+                    throw error
+                }
+            }
+        }
+        let tail = session.makePackWriter()
+        let manifest = AttachmentWriter(
+            name: "backup_manifest",
+            kind: .serverManifest,
+            with: tail
+        )
+        let check = ManifestCheck()
+        let receiver = BackupReceiver(
+            pool: pool,
+            stripes: stripes,
+            files: files,
+            meter: meter,
+            began: began
+        ) { bytes in
+            try check.feed(bytes)
+            try manifest.append(bytes)
+        }
+        do {
+            let end = try receive(connection, receiver)
+            try receiver.finish()
+            stripes.finish()
+            for worker in workers { try worker.join() }
+            files.check()
+            try check.finish(against: files)
+            let attachment = try manifest.finish()
+            try tail.finish()
+            guard let start = receiver.start else {
+                throw PgkeepError(.sourceBroken, "the server sent no start of the backup")
+            }
+            return Outcome(
+                start: start,
+                end: end,
+                kept: receiver.kept,
+                catalog: files.catalog,
+                attachments: [attachment]
+            )
+        } catch {
+            // Wake whoever waits, then let everybody leave before the session is given up.
+            stripes.abort(error)
+            pool.abort(error)
+            for worker in workers { try? worker.join() }
+            throw error
+        }
+    }
+
+    private func receive(
+        _ connection: Connection,
+        _ receiver: BackupReceiver
+    ) throws -> BaseBackupEnd {
+        var wanted = BaseBackupOptions(
+            label: options.label,
+            checkpoint: options.fastCheckpoint ? .fast : .spread
+        )
+        wanted.maxRate = options.maxRate
+        meter.begin("checkpoint")
+        return try BaseBackupStream.run(
+            on: connection,
+            wanted,
+            handler: receiver,
+            cancellation: token
+        )
+    }
+}
+
+/// Hands something to the one thread that will use it.
+struct UncheckedBox<Value>: @unchecked Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}

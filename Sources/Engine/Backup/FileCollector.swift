@@ -1,0 +1,138 @@
+import Domain
+import Platform
+import Postgres
+import Synchronization
+import Vaulting
+
+/// Turns files whose pages have all been placed into entries of the point's catalog.
+final class FileCollector: Sendable {
+    /// The catalog being written.
+    let catalog = CatalogWriter()
+
+    private let session: PointID
+    private let joiner = CRC32CJoiner(blockLength: IncomingFile.pageSize)
+    private let counts = Mutex(Counts())
+
+    private struct Counts {
+        var open = 0
+        var pages: UInt64 = 0
+        var checksums: [[UInt8]: Checksum] = [:]
+    }
+
+    /// A file's size and CRC-32C, to be compared with the server's manifest.
+    struct Checksum {
+        var size: UInt64
+        var crc32c: UInt32
+    }
+
+    init(session: PointID) { self.session = session }
+
+    /// Pages of all files so far.
+    var pages: UInt64 { counts.withLock { $0.pages } }
+
+    /// Begins a file.
+    func begin(_ entry: TarEntry, path: [UInt8]) throws -> IncomingFile {
+        let file = IncomingFile(entry: entry, path: path, session: session)
+        counts.withLock { counts in
+            counts.open += 1
+            counts.pages += file.pages
+        }
+        return file
+    }
+
+    /// Adds a directory or link.
+    func add(_ entry: TarEntry, path: [UInt8]) throws {
+        try catalog.add(
+            CatalogEntry(
+                path: path,
+                mode: entry.mode,
+                modifiedSeconds: entry.modified,
+                kind: entry.kind == .symbolicLink ? .link(target: entry.linkTarget) : .directory
+            )
+        )
+    }
+
+    /// The file's last byte has come; its pages may still be on their way.
+    func received(_ file: IncomingFile) throws {
+        guard file.nextPage == file.pages else {
+            throw PgkeepError(
+                .sourceBroken,
+                "\(file.entry.displayPath) came with another length than announced",
+                hint: "run the backup again"
+            )
+        }
+        if file.pages == 0 { try add(file, regions: []) }
+    }
+
+    /// A region's last page has been placed: writes its map and, after the last region, the entry.
+    func complete(
+        _ region: IncomingFile.Region,
+        _ number: Int,
+        of file: IncomingFile,
+        through packs: PackWriter
+    ) throws {
+        let bytes = file.bytes(ofRegion: number)
+        let map = region.map.finish()
+        let content: IncomingFile.RegionContent =
+            file.pages <= UInt64(VaultFormat.inlinePages)
+            ? .inline(map) : .stored(try packs.append(map: map))
+        let stored = IncomingFile.StoredRegion(
+            content: content,
+            checksum: checksum(of: region, bytes: bytes),
+            bytes: bytes
+        )
+        if let regions = file.store(stored, number) { try add(file, regions: regions) }
+    }
+
+    /// Every file that was begun must have its entry: a matter of our own counting.
+    func check() {
+        let open = counts.withLock { $0.open }
+        precondition(open == 0, "\(open) files have no entry")
+    }
+
+    /// Takes out what is known of a file, for comparing; nil when there is no such file.
+    func takeChecksum(_ path: [UInt8]) -> Checksum? {
+        counts.withLock { $0.checksums.removeValue(forKey: path) }
+    }
+
+    /// A file the server's manifest did not mention, if any is left.
+    var unmentioned: String? {
+        counts.withLock { $0.checksums.keys.first.map { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    private func add(_ file: IncomingFile, regions: [IncomingFile.StoredRegion]) throws {
+        var crc: UInt32 = 0
+        var references: [RegionRef] = []
+        var content = FileContent.empty
+        for region in regions {
+            crc = CRC32C.combine(crc, region.checksum, lengthOfSecond: region.bytes)
+            switch region.content {
+            case .inline(let map): content = .inline(map)
+            case .stored(let reference): references.append(reference)
+            }
+        }
+        if !references.isEmpty { content = .regions(references) }
+        try catalog.add(
+            CatalogEntry(
+                path: file.path,
+                mode: file.entry.mode,
+                modifiedSeconds: file.entry.modified,
+                kind: .file(size: file.entry.size, crc32c: crc, content: content)
+            )
+        )
+        let checksum = Checksum(size: file.entry.size, crc32c: crc)
+        counts.withLock { counts in
+            counts.open -= 1
+            counts.checksums[file.path] = checksum
+        }
+    }
+
+    private func checksum(of region: IncomingFile.Region, bytes: UInt64) -> UInt32 {
+        let full = Int(bytes) / IncomingFile.pageSize
+        let rest = bytes % UInt64(IncomingFile.pageSize)
+        var crc: UInt32 = 0
+        for page in 0..<full { crc = joiner.append(region.checksums[page], to: crc) }
+        guard rest > 0 else { return crc }
+        return CRC32C.combine(crc, region.checksums[full], lengthOfSecond: rest)
+    }
+}

@@ -1,0 +1,119 @@
+import Domain
+import Platform
+import Postgres
+import Synchronization
+import Vaulting
+
+/// One file of a backup while its pages travel: the receiver counts them in, workers place them.
+///
+/// Each page is placed by exactly one worker, so the arrays need no lock; the last worker of a region
+/// is found by counting down, which also makes the others' writes visible to it.
+final class IncomingFile: @unchecked Sendable {
+    static let pageSize = VaultFormat.pageBytes
+    static let regionPages = VaultFormat.regionPages
+
+    /// A gibibyte of the file, or its last part.
+    final class Region: @unchecked Sendable {
+        /// Where the pages are; filled in disjoint ranges.
+        let map: RegionMapBuilder
+        /// CRC-32C of each page's bytes, the last page's without filling.
+        let checksums: UnsafeMutablePointer<UInt32>
+        /// Fingerprints of pages on their way into a frame.
+        let fingerprints: UnsafeMutablePointer<UInt64>
+        private let unplaced: Atomic<Int>
+
+        init(pages: Int, session: PointID, parent: RegionMap?) {
+            map = RegionMapBuilder(pages: pages, session: session, parent: parent)
+            checksums = .allocate(capacity: pages)
+            fingerprints = .allocate(capacity: pages)
+            checksums.initialize(repeating: 0, count: pages)
+            fingerprints.initialize(repeating: 0, count: pages)
+            unplaced = Atomic(pages)
+        }
+
+        deinit {
+            checksums.deallocate()
+            fingerprints.deallocate()
+        }
+
+        /// Counts `count` pages as placed; true for the caller that placed the last.
+        func placed(_ count: Int) -> Bool {
+            unplaced.subtract(count, ordering: .acquiringAndReleasing).newValue == 0
+        }
+    }
+
+    /// What the tar header says.
+    let entry: TarEntry
+    /// The path in the data directory, raw bytes.
+    let path: [UInt8]
+    /// Pages of the file.
+    let pages: UInt64
+    /// The next page to come; the receiver's alone.
+    var nextPage: UInt64 = 0
+
+    private let session: PointID
+    private let state: Mutex<State>
+
+    private struct State {
+        var open: [Int: Region] = [:]
+        var stored: [StoredRegion?]
+        var missing: Int
+    }
+
+    /// What remains of a region once its map is in a pack.
+    struct StoredRegion: Sendable {
+        /// Its place in the vault, or the map itself for a small file.
+        var content: RegionContent
+        /// CRC-32C of its bytes.
+        var checksum: UInt32
+        /// Bytes of the file in it.
+        var bytes: UInt64
+    }
+
+    /// A region's map: by reference, or inline.
+    enum RegionContent: Sendable {
+        case stored(RegionRef)
+        case inline(RegionMap)
+    }
+
+    init(entry: TarEntry, path: [UInt8], session: PointID) {
+        self.entry = entry
+        self.path = path
+        self.session = session
+        pages = (entry.size + UInt64(Self.pageSize) - 1) / UInt64(Self.pageSize)
+        let count = Int((pages + UInt64(Self.regionPages) - 1) / UInt64(Self.regionPages))
+        state = Mutex(State(stored: Array(repeating: nil, count: count), missing: count))
+    }
+
+    /// The region, made when its first page comes: a big file's regions come one after the other.
+    func region(_ number: Int) -> Region {
+        state.withLock { state in
+            if let region = state.open[number] { return region }
+            let left = pages - UInt64(number * Self.regionPages)
+            let region = Region(
+                pages: Int(min(left, UInt64(Self.regionPages))),
+                session: session,
+                parent: nil
+            )
+            state.open[number] = region
+            return region
+        }
+    }
+
+    /// Bytes of the file in region `number`.
+    func bytes(ofRegion number: Int) -> UInt64 {
+        let regionBytes = UInt64(Self.regionPages * Self.pageSize)
+        return min(entry.size - UInt64(number) * regionBytes, regionBytes)
+    }
+
+    /// Keeps what remains of a region and lets its memory go. Returns all regions in order to the
+    /// caller that stored the last one.
+    func store(_ region: StoredRegion, _ number: Int) -> [StoredRegion]? {
+        state.withLock { state in
+            state.open[number] = nil
+            state.stored[number] = region
+            state.missing -= 1
+            return state.missing == 0 ? state.stored.compactMap { $0 } : nil
+        }
+    }
+}

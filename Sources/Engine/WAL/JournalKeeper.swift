@@ -1,0 +1,137 @@
+import Domain
+import Platform
+import Postgres
+import Vaulting
+
+/// The journal's thread: turns queued WAL into journal frames and sealed segments.
+///
+/// Order of events for every byte: journal frame written, fdatasync, then reported to the server as
+/// flushed. Nothing is reported before it is durable, so the server may forget what we reported.
+final class JournalKeeper {
+    private let vault: Vault
+    private let system: SystemIdentifier
+    private let timeline: TimelineID
+    private let size: WALSegmentSize
+    private let session: PointID
+    private let archive: WALArchive
+    private let control: WALStreamControl
+    private let board: StreamBoard
+    private let meter: ProgressMeter
+
+    private var journal: WALJournalWriter?
+    private var summaries: WALSummaryBuilder
+    private var position: LSN
+
+    /// Keeps WAL of `timeline` from `start` on, the first byte of a segment.
+    ///
+    /// - Parameters:
+    ///   - session: the session whose lease covers the journals.
+    ///   - archive: what was there before: leftovers of earlier sessions are settled with it.
+    init(
+        vault: Vault,
+        system: SystemIdentifier,
+        timeline: TimelineID,
+        start: LSN,
+        size: WALSegmentSize,
+        session: PointID,
+        archive: WALArchive,
+        control: WALStreamControl,
+        board: StreamBoard,
+        meter: ProgressMeter
+    ) {
+        precondition(start.rawValue % size.bytes == 0, "a journal begins with its segment")
+        self.vault = vault
+        self.system = system
+        self.timeline = timeline
+        self.size = size
+        self.session = session
+        self.archive = archive
+        self.control = control
+        self.board = board
+        self.meter = meter
+        position = start
+        summaries = WALSummaryBuilder(
+            WALWalker(segmentSize: size, systemIdentifier: system, startingAt: start)
+        )
+    }
+
+    /// Works until the inbox is finished; on return all that came is durable.
+    func work(_ inbox: WALInbox) throws {
+        while let message = try inbox.next() {
+            switch consume message {
+            case .bytes(let buffer, let start):
+                try take(buffer.bytes, at: start)
+                try inbox.recycle(buffer)
+            case .flush: try flush()
+            }
+        }
+        try flush()
+    }
+
+    /// Publishes the unfinished segment as a part: nothing more will come for it on this timeline.
+    func closePart() throws {
+        guard let journal else { return }
+        self.journal = nil
+        if let outcome = try journal.finishPart(summaries.take()) { try settle(outcome) }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer, at start: LSN) throws {
+        precondition(start == position, "WAL at \(start) instead of \(position)")
+        var rest = bytes
+        while !rest.isEmpty {
+            let segment = WALSegment(timeline: timeline, containing: position, size: size)
+            let current = try journal ?? begin(segment)
+            let length = try current.append(rest)
+            let part = UnsafeRawBufferPointer(rebasing: rest[..<length])
+            try summaries.feed(part, at: position)
+            position = position + UInt64(length)
+            rest = UnsafeRawBufferPointer(rebasing: rest[length...])
+            if position == segment.end { try seal() }
+        }
+        meter.add(UInt64(bytes.count))
+        board.change { $0.bytes += UInt64(bytes.count) }
+    }
+
+    private func begin(_ segment: WALSegment) throws -> WALJournalWriter {
+        let begun = try WALJournalWriter(
+            vault,
+            system,
+            segment: segment,
+            session: session,
+            leftovers: archive.leftovers(of: segment)
+        )
+        begun.alarm = { [board] in board.note($0) }
+        journal = begun
+        return begun
+    }
+
+    private func flush() throws {
+        guard let journal else { return }
+        report(durable: try journal.flush())
+    }
+
+    private func seal() throws {
+        guard let journal else { return }
+        self.journal = nil
+        let summary = summaries.take()
+        try settle(try journal.finish(summary))
+        board.change { state in
+            state.segments += 1
+            state.lastCommit = summary.lastCommit ?? state.lastCommit
+        }
+        report(durable: position)
+    }
+
+    /// A segment that is there already with other content means two histories under one name. The
+    /// first one stays what it was, the second is kept aside, and streaming ends: every further
+    /// segment would only add to the wrong branch.
+    private func settle(_ outcome: WALStoreOutcome) throws {
+        guard case .divergent(let divergence) = outcome else { return }
+        throw divergence.error
+    }
+
+    private func report(durable: LSN) {
+        board.change { $0.durable = max($0.durable, durable) }
+        control.report(written: durable, flushed: durable)
+    }
+}

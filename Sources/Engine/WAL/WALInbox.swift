@@ -1,0 +1,113 @@
+import Domain
+import Platform
+import Postgres
+
+/// Takes streamed WAL from the connection's thread and queues it for the journal's thread.
+///
+/// The connection must stay able to answer the server's pings, so everything slow (compressing,
+/// sealing, fdatasync) happens behind a bounded queue. Each side touches only its own members; the
+/// queues between them synchronize.
+final class WALInbox: WALStreamHandler, @unchecked Sendable {
+    /// What travels to the journal's thread.
+    enum Message: ~Copyable, Sendable {
+        /// WAL bytes that begin at a position.
+        case bytes(Buffer, at: LSN)
+        /// Make durable all that came before.
+        case flush
+    }
+
+    /// What the server last said about itself.
+    struct Heard: Sendable {
+        /// The end of what it has.
+        var end: LSN
+        /// Its clock, when it sent one.
+        var time: Timestamp?
+    }
+
+    private static let bufferBytes = 256 << 10
+    private static let buffersMax = 32
+
+    private let queue: Channel<Message>
+    private let free: Channel<Buffer>
+    private let tell: @Sendable (Heard) -> Void
+    private var heard: Heard
+    private var buffer: Buffer?
+    private var begin: LSN
+
+    /// An inbox whose first byte will come at `start`.
+    ///
+    /// - Parameter heard: called on the connection's thread whenever the server said where it is.
+    init(start: LSN, heard tell: @escaping @Sendable (Heard) -> Void) throws {
+        queue = Channel(capacity: Self.buffersMax)
+        free = Channel(capacity: Self.buffersMax + 2)
+        for _ in 0..<Self.buffersMax { try free.send(Buffer(capacity: Self.bufferBytes)) }
+        heard = Heard(end: start)
+        self.tell = tell
+        begin = start
+    }
+
+    // MARK: - The connection's side
+
+    func received(_ bytes: UnsafeRawBufferPointer, at position: LSN) throws {
+        var rest = bytes
+        var next = position
+        while !rest.isEmpty {
+            var current = try take(at: next)
+            let taken = current.append(rest)
+            rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
+            next = next + UInt64(taken)
+            let isFull = current.room == 0
+            buffer = consume current
+            if isFull { try pass() }
+        }
+        heard.end = max(heard.end, next)
+    }
+
+    func idle() throws {
+        tell(heard)
+        try pass()
+        try queue.send(.flush)
+    }
+
+    func flushNow() throws { try idle() }
+
+    func keepalive(serverTime: Timestamp, walEnd: LSN) {
+        heard = Heard(end: max(heard.end, walEnd), time: serverTime)
+        tell(heard)
+    }
+
+    /// Passes on what is held and says that nothing more comes.
+    func finish() throws {
+        try pass()
+        queue.finish()
+    }
+
+    /// Ends the other side with `error`.
+    func abort(_ error: any Error) {
+        queue.abort(error)
+        free.abort(error)
+    }
+
+    private func take(at position: LSN) throws -> Buffer {
+        if let current = buffer.take() { return current }
+        guard var fresh = try free.receive() else {
+            preconditionFailure("the pool is never ended")
+        }
+        fresh.count = 0
+        begin = position
+        return fresh
+    }
+
+    private func pass() throws {
+        guard let current = buffer.take() else { return }
+        try queue.send(.bytes(current, at: begin))
+    }
+
+    // MARK: - The journal's side
+
+    /// The next message; nil after `finish`.
+    func next() throws -> Message? { try queue.receive() }
+
+    /// Gives a buffer back.
+    func recycle(_ buffer: consuming Buffer) throws { try free.send(buffer) }
+}

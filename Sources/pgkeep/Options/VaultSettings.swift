@@ -1,0 +1,98 @@
+import Domain
+import Platform
+
+/// Which vault, and which key: options before environment before config file.
+struct VaultSettings {
+    /// The vault's directory, absolute; nil when nobody named one.
+    let vault: String?
+    /// The key's source; nil when nobody named one.
+    let key: KeyChoice?
+    /// The directory the config file is in, or would be in; nil without a home.
+    let directory: String?
+
+    /// Resolves the settings. The config file is read only when it is needed, so that a
+    /// `restore_command`, which names everything, does not depend on one.
+    init(_ global: GlobalOptions) throws {
+        let namedVault = given(global.vault) ?? Environment.value("PGKEEP_VAULT")
+        let namedKey = try given(global.keyFile).map(KeyChoice.file) ?? Self.keyOfEnvironment()
+        var file: ConfigurationFile?
+        if namedVault == nil || namedKey == nil, global.walKey == nil || namedVault == nil {
+            file = try ConfigurationFile.find(given(global.config))
+        }
+        vault = (namedVault ?? file?.vault).map(FileSystem.absolute)
+        key = try namedKey ?? file.flatMap(Self.keyOfFile)
+        let named = given(global.config) ?? Environment.value("PGKEEP_CONFIG")
+        directory =
+            named.flatMap { FileSystem.parent(of: FileSystem.absolute($0)) }
+            ?? ConfigurationFile.ownDirectory
+    }
+
+    /// The vault's directory.
+    func requireVault() throws -> String {
+        guard let vault else {
+            throw PgkeepError(
+                .usage,
+                "no vault is named",
+                hint: "give --vault PATH, set PGKEEP_VAULT, or write \"vault: PATH\" to "
+                    + (directory ?? "~/.config/pgkeep") + "/config.yaml"
+            )
+        }
+        guard !vault.contains("://") else {
+            throw PgkeepError(
+                .usage,
+                "\(Redaction.withoutPasswords(vault)) is no directory",
+                hint: "this version keeps vaults in directories; give the path of one"
+            )
+        }
+        return vault
+    }
+
+    private static func keyOfEnvironment() throws -> KeyChoice? {
+        let passphrase = "PGKEEP_PASSPHRASE"
+        let choices: [(String, KeyChoice?)] = [
+            ("PGKEEP_KEY_FILE", Environment.value("PGKEEP_KEY_FILE").map(KeyChoice.file)),
+            (
+                passphrase,
+                Environment.value(passphrase).map { _ in .passphraseVariable(passphrase) }
+            ),
+            (
+                passphrase + "_FILE",
+                Environment.value(passphrase + "_FILE").map(KeyChoice.passphraseFile)
+            ),
+            (
+                passphrase + "_COMMAND",
+                Environment.value(passphrase + "_COMMAND").map(KeyChoice.passphraseCommand)
+            ),
+        ]
+        return try only(choices, in: "the environment")
+    }
+
+    private static func keyOfFile(_ file: ConfigurationFile) throws -> KeyChoice? {
+        try only(
+            [
+                ("key_file", file.keyFile.map(KeyChoice.file)),
+                ("passphrase_file", file.passphraseFile.map(KeyChoice.passphraseFile)),
+                ("passphrase_command", file.passphraseCommand.map(KeyChoice.passphraseCommand)),
+            ],
+            in: "config file \(file.path)"
+        )
+    }
+
+    /// Two keys in one place: taking either would be a guess.
+    private static func only(_ choices: [(String, KeyChoice?)], in place: String) throws
+        -> KeyChoice?
+    {
+        let found = choices.filter { $0.1 != nil }
+        guard found.count <= 1 else {
+            throw PgkeepError(
+                .usage,
+                "\(found.map(\.0).joined(separator: " and ")) are both set in \(place)",
+                hint: "leave one of them"
+            )
+        }
+        return found.first?.1
+    }
+}
+
+/// An empty value is none: scripts write `--vault "$VAULT"`.
+private func given(_ text: String?) -> String? { text.flatMap { $0.isEmpty ? nil : $0 } }

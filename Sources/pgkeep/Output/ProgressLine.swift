@@ -1,0 +1,44 @@
+import Domain
+import Engine
+import Platform
+
+/// Shows a job's progress while it runs: one line that is redrawn on a terminal, a line now and then
+/// elsewhere.
+final class ProgressLine {
+    /// How it is shown.
+    enum Style {
+        /// One line, five times a second.
+        case redrawn
+        /// A line each ten seconds.
+        case periodic
+    }
+
+    private let end = Condition(false)
+    private let thread: Thread<Void>
+
+    /// Begins to watch `meter`.
+    init(_ meter: ProgressMeter, on screen: Screen, style: Style, clock: any Clock) {
+        thread = Thread("progress") { [end] in
+            var pace = ProgressPace()
+            let seconds = style == .redrawn ? 0.2 : 10
+            while end.wait(seconds: seconds, until: { $0 ? true : nil }) == nil {
+                let progress = meter.progress
+                // Before the first phase there is nothing to show, and maybe a prompt on the screen.
+                if progress.phase == "start" { continue }
+                pace.update(progress, at: clock.monotonicSeconds)
+                let text = pace.text(progress)
+                switch style {
+                case .redrawn: screen.showStatus(text)
+                case .periodic: screen.line(text)
+                }
+            }
+            screen.showStatus("")
+        }
+    }
+
+    /// Removes the line and ends the thread.
+    func stop() {
+        end.change { $0 = true }
+        do { try thread.join() } catch { preconditionFailure("the progress line threw \(error)") }
+    }
+}

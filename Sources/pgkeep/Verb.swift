@@ -1,0 +1,58 @@
+import ArgumentParser
+import Domain
+import Platform
+
+/// A command that does something: it answers with a value, which is shown as JSON or in words.
+protocol Verb: ParsableCommand {
+    associatedtype Answer: Encodable
+
+    var global: GlobalOptions { get }
+
+    /// Does the work. Blocks until it is done; progress goes to the session's meter.
+    func answer(_ session: Session) throws -> Answer
+
+    /// The answer in words.
+    func lines(_ answer: Answer) -> [String]
+
+    /// The failure an answer tells of, for verbs that report what they found and fail for it.
+    func failure(_ answer: Answer) -> PgkeepError?
+}
+
+extension Verb {
+    func failure(_ answer: Answer) -> PgkeepError? { nil }
+
+    func run() throws {
+        let session = try Session(global)
+        // Before the first thread: all of them must inherit the mask.
+        Signals.cancelOnSignal(session.token)
+        let answer = try withProgress(session) { try self.answer(session) }
+        if global.json {
+            Terminal.write(JSONText.document(answer), to: .output)
+        } else {
+            for line in lines(answer) { session.say(line) }
+        }
+        if let failure = failure(answer), let report = ErrorReport(failure) {
+            for line in report.lines { session.screen.line(line) }
+            throw ExitCode(report.exit)
+        }
+    }
+
+    private func withProgress(_ session: Session, _ body: () throws -> Answer) throws -> Answer {
+        let style: ProgressLine.Style? =
+            switch (session.screen.isTerminal, global.quiet, global.verbose) {
+            case (_, true, _): nil
+            case (true, _, _): .redrawn
+            case (false, _, true): .periodic
+            case (false, _, false): nil
+            }
+        guard let style else { return try body() }
+        let line = ProgressLine(
+            session.meter,
+            on: session.screen,
+            style: style,
+            clock: session.clock
+        )
+        defer { line.stop() }
+        return try body()
+    }
+}

@@ -111,10 +111,30 @@ install_servers() {
         [ "$(readlink "$link" 2>/dev/null)" = "$tree/${pair##*:}" ] \
             || ln -sfn "$tree/${pair##*:}" "$link"
     done
+    install_amcheck
     for major in 16 18; do
         as_postgres "$servers/$major/bin/postgres" --version >/dev/null || fail \
             "$servers/$major/bin/postgres does not run as the user who runs the test servers"
     done
+}
+
+# The wheel has no contrib modules, and pg_amcheck needs one. Debian's build of it loads into any
+# server of the same major, and needs nothing of the C library that is not old.
+install_amcheck() {
+    tree=$servers/18
+    [ ! -e "$tree/share/postgresql/extension/amcheck.control" ] || return 0
+    [ "$(uname -m)" = x86_64 ] && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] \
+        || { say "no amcheck for PostgreSQL 18 here: its tests leave pg_amcheck out"; return 0; }
+    say "fetching amcheck for PostgreSQL 18 from Debian"
+    fetched=$(mktemp -d "$servers/fetch.XXXXXX")
+    trap 'rm -rf "$fetched"' EXIT
+    if Tests/Scripts/debian-fetch.sh forky "$fetched" postgresql-18; then
+        cp "$fetched"/usr/lib/postgresql/18/lib/amcheck.so "$tree/lib/postgresql/"
+        cp "$fetched"/usr/share/postgresql/18/extension/amcheck* "$tree/share/postgresql/extension/"
+    else
+        say "not to be had: the tests of PostgreSQL 18 leave pg_amcheck out"
+    fi
+    rm -rf "$fetched"
 }
 
 as_postgres() {

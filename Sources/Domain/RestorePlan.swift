@@ -6,6 +6,12 @@ public struct RestorePlan: Sendable {
         public var name: String
         /// For example `2026-03-14 15:09:26.000000+00`.
         public var value: String
+
+        /// A setting.
+        public init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// The instance.

@@ -2,21 +2,19 @@ import Domain
 import Glibc
 import Platform
 import Sealing
+import TestSupport
 import Testing
 
-@Suite final class KeyFileTests {
-    let folder: String
+@Suite struct KeyFileTests {
+    let scratch: ScratchDirectory
+    let path: String
 
     init() throws {
-        let number = UInt64.random(in: 0...UInt64.max)
-        folder = "/tmp/pgkeep-keyfile-\(getpid())-\(number)"
-        try FileSystem.makeDirectory(folder)
+        scratch = try ScratchDirectory()
+        path = scratch.file("key")
     }
 
-    deinit { try? FileSystem.removeTree(folder) }
-
     @Test func `a key file is private, one line, and read back`() throws {
-        let path = folder + "/key"
         let key = try KeyFile.create(path)
         #expect(key.count == 32)
         #expect(try FileSystem.info(path)?.mode == 0o600)
@@ -26,7 +24,6 @@ import Testing
     }
 
     @Test func `a key file is never overwritten`() throws {
-        let path = folder + "/key"
         let key = try KeyFile.create(path)
         let error = #expect(throws: PgkeepError.self) { try KeyFile.create(path) }
         #expect(error?.code == .exists)
@@ -34,7 +31,6 @@ import Testing
     }
 
     @Test func `a key file that others can read is refused`() throws {
-        let path = folder + "/key"
         _ = try KeyFile.create(path)
         for (mode, allowed) in [(0o644, false), (0o660, false), (0o440, true), (0o400, true)] {
             chmod(path, mode_t(mode))
@@ -48,7 +44,6 @@ import Testing
     }
 
     @Test func `a missing or damaged key file is told apart from a wrong key`() throws {
-        let path = folder + "/key"
         let missing = #expect(throws: PgkeepError.self) { try KeyFile.read(path) }
         #expect(missing?.code == .notFound)
         _ = try KeyFile.create(path)

@@ -271,10 +271,16 @@ extension FileStore {
     }
 
     private func remove(_ name: ObjectName) throws {
-        let path = directories.path(name)
-        guard try FileSystem.removeFile(path) else { return try directories.check() }
-        let folder = try File(FileSystem.parent(of: path) ?? location, .directory)
-        try StoreDirectories.sync(folder)
+        do throws(PgkeepError) {
+            guard try FileSystem.removeFile(directories.path(name)) else {
+                return try directories.check()
+            }
+        } catch {
+            // A parent of the name is an object itself: nothing can be there.
+            guard error.systemNumber == ENOTDIR else { throw error }
+            return
+        }
+        try directories.syncNearest(above: name)
         directories.removeEmpty(above: name)
     }
 

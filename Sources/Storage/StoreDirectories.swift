@@ -92,6 +92,23 @@ final class StoreDirectories: Sendable {
         }
     }
 
+    /// Makes a removal durable: syncs the directory of `name`, or, when others have removed that as
+    /// empty, the nearest one above, whose entry for it is what is gone.
+    func syncNearest(above name: ObjectName) throws {
+        var path = path(name)
+        while let parent = FileSystem.parent(of: path), parent.utf8.count >= root.utf8.count {
+            do throws(PgkeepError) {
+                let folder = try File(parent, .directory)
+                try Self.sync(folder)
+                if Self.isAlive(folder) { return }
+            } catch {
+                guard error.systemNumber == ENOENT else { throw error }
+            }
+            path = parent
+        }
+        try check()
+    }
+
     /// Removes the directory of a deleted object and those above it as far as they are empty.
     func removeEmpty(above name: ObjectName) {
         var relative = name.text
@@ -127,7 +144,7 @@ final class StoreDirectories: Sendable {
 
     /// Makes the entries of a directory durable. Some file systems cannot sync directories and say so
     /// with EINVAL or EBADF; PostgreSQL lives with that too.
-    static func sync(_ directory: File) throws {
+    static func sync(_ directory: File) throws(PgkeepError) {
         do throws(PgkeepError) {
             try directory.sync()
         } catch {

@@ -5,9 +5,8 @@ import Storage
 import TestSupport
 import Testing
 
-/// A real file system of a few MiB that runs full. Needs the right to mount one; skipped otherwise.
-@Suite(.enabled(if: FullDiskTests.canMount, "cannot mount a tmpfs here"))
-struct FullDiskTests {
+/// Small file systems in memory, mounted and unmounted.
+private enum Disk {
     static let canMount: Bool = {
         let mounted: Void? = try? ScratchDirectory.with { scratch in
             let path = try scratch.directory("probe")
@@ -22,12 +21,16 @@ struct FullDiskTests {
             throw PgkeepError.system("mount", path)
         }
     }
+}
 
+/// A real file system of a few MiB that runs full. Needs the right to mount one; skipped otherwise.
+@Suite(.enabled(if: Disk.canMount, "cannot mount a tmpfs here"))
+struct FullDiskTests {
     func withDisk(mebibytes: Int, _ body: (String) throws -> Void) throws {
         try ScratchDirectory.with { scratch in
             let path = try scratch.directory("disk")
-            try Self.mountTemporary(path, mebibytes: mebibytes)
-            scratch.atEnd { umount2(path, Int32(MNT_DETACH.rawValue)) }
+            try Disk.mountTemporary(path, mebibytes: mebibytes)
+            scratch.atEnd { umount2(path, Int32(MNT_DETACH)) }
             try body(path)
         }
     }
@@ -81,7 +84,7 @@ struct FullDiskTests {
             try store.put("c/gone/1", [UInt8](repeating: 1, count: 8 << 20))
             // Not enough room to take it back, then enough.
             try store.restoreReserve()
-            #expect(try FileSystem.info(disk + "/reserve") == nil)
+            #expect(try FileSystem.info(disk + "/reserve")?.size == nil)
             for object in try store.list(prefix: "fill/") { try store.delete(object.name) }
             try store.restoreReserve()
             #expect(try FileSystem.info(disk + "/reserve")?.size == full)
@@ -93,7 +96,8 @@ struct FullDiskTests {
         try withDisk(mebibytes: 8) { disk in
             let error = #expect(throws: PgkeepError.self) { try FileStore.create(at: disk) }
             #expect(error?.code == .storeFull)
-            #expect(try FileSystem.info(disk + "/reserve") == nil)
+            let left = try FileSystem.info(disk + "/reserve")
+            #expect(left?.size == nil)
         }
     }
 
@@ -133,7 +137,7 @@ struct FullDiskTests {
         try withDisk(mebibytes: 24) { disk in
             let store = try FileStore.create(at: disk)
             try store.put("c/a", [1])
-            #expect(umount2(disk, Int32(MNT_DETACH.rawValue)) == 0)
+            #expect(umount2(disk, Int32(MNT_DETACH)) == 0)
             let operations: [() throws -> Void] = [
                 { _ = try store.get("c/a") }, { _ = try store.head("c/a") },
                 { _ = try store.list(prefix: "") }, { try store.put("c/b", [2]) },

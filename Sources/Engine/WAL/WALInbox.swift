@@ -29,7 +29,7 @@ final class WALInbox: WALStreamHandler, @unchecked Sendable {
 
     private let queue: Channel<Message>
     private let free: Channel<Buffer>
-    private let tell: @Sendable (Heard) -> Void
+    private let tell: (Heard) -> Void
     private var heard: Heard
     private var buffer: Buffer?
     private var begin: LSN
@@ -37,7 +37,7 @@ final class WALInbox: WALStreamHandler, @unchecked Sendable {
     /// An inbox whose first byte will come at `start`.
     ///
     /// - Parameter heard: called on the connection's thread whenever the server said where it is.
-    init(start: LSN, heard tell: @escaping @Sendable (Heard) -> Void) throws {
+    init(start: LSN, heard tell: @escaping (Heard) -> Void) throws {
         queue = Channel(capacity: Self.buffersMax)
         free = Channel(capacity: Self.buffersMax + 2)
         for _ in 0..<Self.buffersMax { try free.send(Buffer(capacity: Self.bufferBytes)) }

@@ -28,7 +28,7 @@ struct WALReceiver {
         control: WALStreamControl,
         board: StreamBoard,
         closesPart: Bool,
-        heard: @escaping @Sendable (WALInbox.Heard) -> Void = { _ in }
+        heard: @escaping (WALInbox.Heard) -> Void = { _ in }
     ) throws -> WALStreamEnd {
         let archive = try WALArchive.load(vault, system, segmentSize: size)
         let inbox = try WALInbox(start: start, heard: heard)

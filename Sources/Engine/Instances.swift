@@ -1,0 +1,72 @@
+public import Domain
+public import Vaulting
+
+/// The instances of a vault, and their recovery points, as commands name them.
+public enum Instances {
+    /// All instances, by name.
+    public static func list(_ context: JobContext) throws -> [InstanceRecord] {
+        try context.vault.instances(clock: context.clock).list().compactMap(\.value)
+    }
+
+    /// The instance called `name`.
+    ///
+    /// Throws `.notFound`, naming those there are.
+    public static func find(_ context: JobContext, _ name: InstanceName) throws -> InstanceRecord {
+        let store = context.vault.instances(clock: context.clock)
+        if let found = try store.read(name.description)?.value { return found }
+        let known = try list(context).map(\.name.description)
+        throw PgkeepError(
+            .notFound,
+            "there is no instance \"\(name)\" in this vault",
+            hint: known.isEmpty
+                ? "add it: pgkeep instance add \(name) --source CONNINFO"
+                : "there are: \(known.joined(separator: ", "))"
+        )
+    }
+}
+
+/// The recovery points of an instance.
+public enum Points {
+    /// The visible points, oldest first. A point whose root is damaged is reported, not left out.
+    public static func list(
+        _ context: JobContext,
+        _ instance: InstanceRecord
+    ) throws -> (points: [RecoveryPoint], damaged: [(id: PointID, error: PgkeepError)]) {
+        var points: [RecoveryPoint] = []
+        var damaged: [(id: PointID, error: PgkeepError)] = []
+        for listed in try PointStore.list(context.vault, instance.systemIdentifier) {
+            switch listed.point {
+            case .success(let point): points.append(point)
+            case .failure(let error): damaged.append((listed.id, error))
+            }
+        }
+        return (points, damaged)
+    }
+
+    /// The one point whose id begins with `text`, of any instance.
+    ///
+    /// Throws `.notFound` when there is none, `.usage` when there are several.
+    public static func find(_ context: JobContext, _ text: String) throws -> RecoveryPoint {
+        var found: [RecoveryPoint] = []
+        for instance in try Instances.list(context) {
+            found += try list(context, instance).points.filter {
+                $0.id.description.hasPrefix(text.lowercased())
+            }
+        }
+        guard let point = found.first, !text.isEmpty else {
+            throw PgkeepError(
+                .notFound,
+                "there is no recovery point \(text)",
+                hint: "list them with pgkeep backup list NAME"
+            )
+        }
+        guard found.count == 1 else {
+            throw PgkeepError(
+                .usage,
+                "\(found.count) recovery points begin with \(text)",
+                hint: "give more digits of the one you mean"
+            )
+        }
+        return point
+    }
+}

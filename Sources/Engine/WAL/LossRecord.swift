@@ -1,0 +1,42 @@
+import Domain
+import Platform
+import Vaulting
+
+/// WAL that was given up, as written into the vault: which range, and why.
+struct LossRecord: Codable, Sendable {
+    /// The cluster.
+    var systemIdentifier: SystemIdentifier
+    /// The timeline it was on.
+    var timeline: TimelineID
+    /// The first byte lost.
+    var from: LSN
+    /// The first byte held again.
+    var to: LSN
+    /// Why.
+    var cause: WALHoldings.GapCause
+    /// When it was noticed.
+    var at: Timestamp
+
+    enum CodingKeys: String, CodingKey {
+        case timeline, from, to, cause, at
+        case systemIdentifier = "system_identifier"
+    }
+
+    /// The losses of one cluster.
+    static func list(_ vault: Vault, _ system: SystemIdentifier) throws -> [WALHoldings.Loss] {
+        try RecordStore<LossRecord>(vault, kind: "wal-loss").list()
+            .compactMap(\.value)
+            .filter { $0.systemIdentifier == system }
+            .map {
+                WALHoldings.Loss(timeline: $0.timeline, start: $0.from, end: $0.to, cause: $0.cause)
+            }
+    }
+
+    /// Writes the record; one range is written once.
+    func store(in vault: Vault, clock: any Clock) throws {
+        let id = "\(systemIdentifier.hex)-\(from.rawValue)-\(timeline)"
+        let store = RecordStore<LossRecord>(vault, kind: "wal-loss", clock: clock)
+        guard try store.read(id)?.value == nil else { return }
+        try store.create(id, self)
+    }
+}

@@ -44,27 +44,16 @@ public final class Vault: Sendable {
     ) throws -> Vault {
         guard try store.head(VaultNames.vaultFile) == nil else { throw exists(store) }
         let keys = EpochKeys.generate(epoch: 1)
-        var number: UInt32 = 0
-        while true {
-            let slot = try KeySlot.wrap(
-                keys,
-                with: keySource,
-                number: number,
-                vaultID: id,
-                cost: cost
-            )
-            let name = VaultNames.key(epoch: keys.epoch, slot: number)
-            if try store.putIfAbsent(name, slot.encode()) { break }
-            number += 1
-        }
         let now = Timestamp(seconds: clock.now.seconds)
+        let vault = Vault(id: id, store: store, keys: KeyRing(epochs: [keys]), created: now)
+        let slot = try KeySlots.add(keys, for: keySource, cost: cost, to: vault)
         let file = VaultFile(vaultID: id, created: now).sealed(with: keys.fingerprint)
         guard try store.putIfAbsent(VaultNames.vaultFile, file.encoded()) else {
             // Ours fits no vault now; losing it to a crash here would harm nobody either.
-            try store.delete(VaultNames.key(epoch: keys.epoch, slot: number))
+            for name in slot { try store.delete(name) }
             throw exists(store)
         }
-        return Vault(id: id, store: store, keys: KeyRing(epochs: [keys]), created: now)
+        return vault
     }
 
     /// Opens a vault with a passphrase or key file.
@@ -75,7 +64,8 @@ public final class Vault: Sendable {
         let file = try readFile(store)
         var epochs: [UInt32: EpochKeys] = [:]
         var refusal: PgkeepError?
-        for information in try store.list(prefix: VaultNames.keyPrefix) {
+        for information in try store.list(prefix: VaultNames.keyPrefix)
+        where !information.name.text.hasSuffix(KeySlots.sealEnding) {
             do {
                 let slot = try KeySlot(decoding: try store.get(information.name))
                 guard slot.kind == keySource.kind, epochs[slot.epoch] == nil else { continue }
@@ -129,6 +119,14 @@ public final class Vault: Sendable {
             vaultID: id,
             kind: header.kind.rawValue
         )
+    }
+
+    /// Throws `.integrity` unless `vault.json` is there as it was written.
+    func verifyFile() throws {
+        let file = try Self.readFile(store)
+        guard file.vaultID == id, file.fits(try keys.fingerprintKey()) else {
+            throw PgkeepError.damaged(VaultNames.vaultFile, "its seal is broken")
+        }
     }
 
     static func randomWord() -> UInt64 {

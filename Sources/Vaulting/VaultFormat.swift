@@ -57,6 +57,8 @@ public enum ObjectKind: UInt8, Sendable, CaseIterable {
     case claim = 9
     /// A draft of a root.
     case draft = 10
+    /// The digest of a key slot.
+    case slotSeal = 11
 
     /// The word for messages.
     public var noun: String {
@@ -71,6 +73,7 @@ public enum ObjectKind: UInt8, Sendable, CaseIterable {
         case .record: "record"
         case .claim: "claim"
         case .draft: "draft"
+        case .slotSeal: "key slot's digest"
         }
     }
 }

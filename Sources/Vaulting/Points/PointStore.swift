@@ -47,6 +47,11 @@ public enum PointStore {
         }
     }
 
+    /// True for a root, false for a tombstone in its place.
+    static func isRoot(_ vault: Vault, _ system: SystemIdentifier, _ id: PointID) throws -> Bool {
+        try describe(vault, system, id) != nil
+    }
+
     /// Names with a root or tombstone and without a condemned marker.
     static func visible(_ vault: Vault, _ system: SystemIdentifier) throws -> [PointID] {
         let gonePrefix = VaultNames.gonePrefix(system)

@@ -1,0 +1,248 @@
+public import Domain
+public import Platform
+public import Storage
+
+/// Looks for damage in a vault: what is missing, altered, swapped, or not what it says.
+///
+/// Reads only. Objects that come and go while it looks (leases, claims, journals, running backups)
+/// are no damage. One use each.
+public final class VaultCheck {
+    /// How closely to look.
+    public enum Level: Int, Sendable, Comparable {
+        /// Every object listed with the size the points expect; roots read.
+        case list
+        /// Also every byte of every object read: seals and digests.
+        case seal
+        /// Also every page of every point restored in memory and compared with its fingerprint.
+        case decode
+
+        /// Orders by thoroughness.
+        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    /// A damaged object.
+    public struct Damage: Hashable, Sendable {
+        /// The object.
+        public let object: ObjectName
+        /// What is wrong with it, for people.
+        public let reason: String
+        /// The instance it belongs to, if any.
+        public let system: SystemIdentifier?
+        /// The recovery points that need it.
+        public var points: [PointID]
+    }
+
+    /// What was found.
+    public struct Report: Sendable {
+        /// Objects looked at.
+        public var objects = 0
+        /// Bytes of objects read, and of pages decoded.
+        public var bytes: UInt64 = 0
+        /// What is damaged, by name; empty when all is well.
+        public var damage: [Damage] = []
+    }
+
+    let vault: Vault
+    let level: Level
+    private let only: SystemIdentifier?
+    private let token: CancellationToken
+    private let onProgress: (UInt64) -> Void
+    private var report = Report()
+    private var found: [ObjectName: Damage] = [:]
+    private(set) var listed: [ObjectName: UInt64] = [:]
+    /// The points that need each pack.
+    private(set) var users: [PackID: [PointID]] = [:]
+    private(set) var expected: [PackID: PackInfo] = [:]
+
+    /// A check of the whole vault, or of the objects of one instance and the vault's own.
+    ///
+    /// - Parameter onProgress: called now and then with the bytes done so far.
+    public init(
+        _ vault: Vault,
+        level: Level,
+        only: SystemIdentifier? = nil,
+        token: CancellationToken = CancellationToken(),
+        onProgress: @escaping (UInt64) -> Void = { _ in }
+    ) {
+        self.vault = vault
+        self.level = level
+        self.only = only
+        self.token = token
+        self.onProgress = onProgress
+    }
+
+    /// Looks. Throws only when looking is not possible: store out of reach, cancelled.
+    public func run() throws -> Report {
+        let objects = try vault.store.list(prefix: "").filter { information in
+            guard let only, let system = ObjectPlace(information.name).system else { return true }
+            return system == only
+        }
+        listed = Dictionary(objects.map { ($0.name, $0.size) }) { first, _ in first }
+        report.objects = objects.count
+        try examine(VaultNames.vaultFile) { try vault.verifyFile() }
+        try checkSlots(objects)
+        let systems = Set(objects.compactMap { ObjectPlace($0.name).system }).sorted()
+        for system in systems {
+            let points = try checkRoots(system)
+            try checkOrphans(system)
+            guard level >= .decode else { continue }
+            for point in points { try PointCheck(point, self).run() }
+        }
+        for object in objects { try checkObject(object) }
+        report.damage = found.values.sorted { $0.object < $1.object }
+        return report
+    }
+
+    // MARK: - What is found
+
+    func damaged(_ name: ObjectName, _ reason: String, points: [PointID] = []) {
+        let place = ObjectPlace(name)
+        var needed = Set(points)
+        if case .pack(_, let id) = place { needed.formUnion(users[id] ?? []) }
+        if case .root(_, let id) = place { needed.insert(id) }
+        needed.formUnion(found[name]?.points ?? [])
+        found[name] = Damage(
+            object: name,
+            reason: found[name]?.reason ?? reason,
+            system: place.system,
+            points: needed.sorted()
+        )
+    }
+
+    /// Runs `body`; what it throws is damage to `name`, unless it says that looking is impossible.
+    func examine(_ name: ObjectName, points: [PointID] = [], _ body: () throws -> Void) throws {
+        try token.check()
+        do {
+            try body()
+        } catch let error as PgkeepError {
+            switch error.code {
+            case .integrity, .vaultVersion, .wrongKey, .notFound:
+                damaged(name, error.description, points: points)
+            default: throw error
+            }
+        }
+    }
+
+    func advance(_ bytes: UInt64) throws {
+        try token.check()
+        report.bytes += bytes
+        onProgress(report.bytes)
+    }
+
+    // MARK: - Points
+
+    /// Reads the visible roots, compares their packs with the listing; returns those readable.
+    private func checkRoots(_ system: SystemIdentifier) throws -> [PointReader] {
+        var points: [PointReader] = []
+        for id in try PointStore.visible(vault, system) {
+            let name = VaultNames.root(system, id)
+            try examine(name) {
+                guard try PointStore.isRoot(vault, system, id) else { return }
+                points.append(try PointReader(vault, system, id))
+            }
+        }
+        for point in points {
+            for pack in point.root.packs { users[pack.info.id, default: []].append(point.point.id) }
+        }
+        for point in points {
+            checkPacks(of: point, system)
+            try checkParent(of: point, system, among: points)
+        }
+        return points
+    }
+
+    private func checkPacks(of point: PointReader, _ system: SystemIdentifier) {
+        for pack in point.root.packs {
+            let name = VaultNames.pack(system, pack.info.id)
+            if let known = expected[pack.info.id], known != pack.info {
+                damaged(
+                    VaultNames.root(system, point.point.id),
+                    "it describes pack \(pack.info.id) otherwise than another point does"
+                )
+            }
+            expected[pack.info.id] = pack.info
+            switch listed[name] {
+            case nil: damaged(name, "it is missing")
+            case pack.info.size?: break
+            case let size?: damaged(name, "it has \(size) bytes, not \(pack.info.size)")
+            }
+        }
+    }
+
+    /// A parent that was not condemned must still be there, and be the very root it was.
+    private func checkParent(
+        of point: PointReader,
+        _ system: SystemIdentifier,
+        among points: [PointReader]
+    ) throws {
+        guard let parent = point.point.parent else { return }
+        let name = VaultNames.root(system, parent)
+        if let present = points.first(where: { $0.point.id == parent }) {
+            if present.root.digest != point.root.parentRoot {
+                damaged(name, "it is not the root that \(point.point.id) was made from")
+            }
+        } else if listed[name] == nil, listed[VaultNames.gone(system, parent)] == nil {
+            damaged(name, "it is missing and was not condemned", points: [parent])
+        }
+    }
+
+    /// Packs of a session that has neither root nor tombstone, marker nor lease: its root is lost.
+    private func checkOrphans(_ system: SystemIdentifier) throws {
+        let prefix = VaultNames.packPrefix(system)
+        let sessions = Set(
+            listed.keys.compactMap { name -> PointID? in
+                guard name.text.hasPrefix(prefix), case .pack(_, let id) = ObjectPlace(name)
+                else { return nil }
+                return id.session
+            }
+        )
+        for session in sessions {
+            let marks = [
+                VaultNames.root(system, session), VaultNames.gone(system, session),
+                VaultNames.lease(system, session),
+            ]
+            // A session that began after the listing shows its lease now.
+            if marks.allSatisfy({ listed[$0] == nil }),
+                try marks.allSatisfy({ try vault.store.head($0) == nil })
+            {
+                damaged(
+                    VaultNames.root(system, session),
+                    "it is missing, but packs of it are there",
+                    points: [session]
+                )
+            }
+        }
+    }
+
+    // MARK: - Objects
+
+    private func checkSlots(_ objects: [ObjectInfo]) throws {
+        for object in objects where ObjectPlace(object.name) == .keySlot {
+            try examine(object.name) { try KeySlots.check(vault, object.name) }
+        }
+    }
+
+    private func checkObject(_ object: ObjectInfo) throws {
+        let place = ObjectPlace(object.name)
+        switch place {
+        case .vaultFile, .keySlot: return
+        case .unknown: return damaged(object.name, "no pgkeep of this version writes such a name")
+        default: break
+        }
+        guard level >= .seal else { return }
+        try examine(object.name) { try SealCheck(self).run(object, place) }
+        if found[object.name] != nil, users[packID(place)] == nil,
+            try vault.store.head(object.name) == nil
+        {
+            // It came to its natural end while we looked.
+            found[object.name] = nil
+        }
+    }
+
+    private func packID(_ place: ObjectPlace) -> PackID {
+        guard case .pack(_, let id) = place else {
+            return PackID(session: PointID(milliseconds: 0, random: (0, 0)), number: 0)
+        }
+        return id
+    }
+}

@@ -1,47 +1,5 @@
 public import Domain
 
-/// What a derived key may be used for; the byte is part of the derivation.
-public enum KeyPurpose: UInt8, Sendable, CaseIterable {
-    /// Pages and files in packs.
-    case data = 1
-    /// Maps, catalogs and roots.
-    case meta = 2
-    /// Markers, leases, claims and records.
-    case control = 3
-    /// The WAL archive.
-    case wal = 4
-}
-
-/// The keys of one epoch: the master key, and the fingerprint key that all epochs share.
-///
-/// The fingerprint key is never rotated: with a new one every page would look changed.
-public struct EpochKeys: Sendable {
-    /// The epoch's number, from 1.
-    public let epoch: UInt32
-    /// The master key, 32 bytes.
-    public let master: SecretBytes
-    /// The fingerprint key, 32 bytes.
-    public let fingerprint: SecretBytes
-
-    /// Keys that exist already.
-    public init(epoch: UInt32, master: SecretBytes, fingerprint: SecretBytes) {
-        precondition(master.count == 32 && fingerprint.count == 32)
-        self.epoch = epoch
-        self.master = master
-        self.fingerprint = fingerprint
-    }
-
-    /// A new epoch with a random master key; a new vault also gets a random fingerprint key, a later
-    /// epoch is given the one there is.
-    public static func generate(epoch: UInt32, fingerprint: SecretBytes? = nil) -> EpochKeys {
-        EpochKeys(
-            epoch: epoch,
-            master: .random(count: 32),
-            fingerprint: fingerprint ?? .random(count: 32)
-        )
-    }
-}
-
 /// Gives out purpose keys: either all of them, or only those of one instance's WAL.
 ///
 /// The second kind is what a restored server's `restore_command` is left with; everything else it
@@ -147,20 +105,5 @@ public struct KeyRing: Sendable {
             "this key opens the WAL of one instance and nothing else",
             hint: "use the vault's key file or passphrase"
         )
-    }
-}
-
-/// The key of one object: 32 secret bytes that no other object shares.
-///
-/// HKDF-SHA256 of the scoped key, salt = object id, info = `vault id | u8 object kind`.
-public struct ObjectKey: Sendable {
-    /// The key itself.
-    package let secret: SecretBytes
-
-    /// Derives the key of the object `objectID` (16 random bytes, new for every attempt to write)
-    /// of the vault `vaultID`.
-    public init(scoped key: SecretBytes, objectID: [UInt8], vaultID: VaultID, kind: UInt8) {
-        precondition(key.count == 32 && objectID.count == 16)
-        secret = KeyDerivation.hkdf(key, salt: objectID, info: vaultID.bytes + [kind])
     }
 }

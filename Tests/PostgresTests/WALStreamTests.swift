@@ -231,4 +231,66 @@ struct WALStreamTests {
             #expect(failure { _ = try last.end() }?.code == .sourceBroken)
         }
     }
+
+    private static let openssl = "/usr/bin/openssl"
+
+    @Test(
+        .enabled(if: (try? FileSystem.info(openssl, followLinks: true)) ?? nil != nil),
+        .enabled(if: PostgresInstallation.testedMajors.contains(15))
+    )
+    func `an encrypted stream loses and delays nothing`() throws {
+        try PostgresServer.with(.required(15)) { server, scratch in
+            let directory = try scratch.serverDirectory("tls")
+            try CommandRunner.asServer.check(
+                Self.openssl,
+                [
+                    "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days",
+                    "2", "-keyout", "\(directory)/key", "-out", "\(directory)/certificate",
+                ]
+            )
+            try server.addSettings([
+                "ssl": "on", "ssl_cert_file": "'\(directory)/certificate'",
+                "ssl_key_file": "'\(directory)/key'",
+            ])
+            try server.psql("create role bk login replication password 'right'")
+            try server.setHostAccess([
+                "local all postgres trust", "hostssl replication bk 127.0.0.1/32 scram-sha-256",
+            ])
+            try server.reload()
+            let conninfo = server.tcpConninfo(user: "bk") + " password=right"
+            let plain = failure {
+                _ = try RunningStream(conninfo + " sslmode=disable", start: LSN(1))
+            }
+            #expect(plain?.code == .sourceAuthentication)
+            let start = try server.segmentStart()
+            let stream = try RunningStream(
+                conninfo + " sslmode=require channel_binding=require",
+                start: start
+            )
+            for rows in [100_000, 1, 20, 3000] {
+                try server.psql(
+                    "create table t as select generate_series(1, \(rows)) as i; drop table t"
+                )
+                let target = try server.currentLSN()
+                try waitUntil("all is there and durable") { stream.control.flushed >= target }
+            }
+            stream.control.stop()
+            let end = try stream.end()
+            #expect(UInt64(stream.recorder.bytes.count) == end.received - start)
+            let recorder = BackupRecorder()
+            let connection = try Connection(
+                ConnectionSettings(conninfo),
+                kind: .physicalReplication,
+                applicationName: "test"
+            )
+            #expect(connection.isEncrypted)
+            _ = try BaseBackupStream.run(
+                on: connection,
+                BaseBackupOptions(label: "tls"),
+                handler: recorder,
+                cancellation: CancellationToken()
+            )
+            #expect(recorder.lastProgress == recorder.total)
+        }
+    }
 }

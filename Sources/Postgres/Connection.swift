@@ -12,7 +12,7 @@ public final class Connection: @unchecked Sendable {
     public enum Kind: Sendable {
         /// Ordinary SQL in the database the settings name.
         case sql
-        /// Replication commands only; needs the REPLICATION right and a pg_hba.conf line of its own.
+        /// Replication commands only; needs the REPLICATION right and its own pg_hba.conf line.
         case physicalReplication
     }
 

@@ -60,7 +60,7 @@ package struct ConnectionFailure {
         if text.contains("password") {
             return (
                 .sourceAuthentication,
-                "put the password of \(role) in ~/.pgpass (mode 0600) or name a passfile= or service="
+                "put the password of \(role) in ~/.pgpass (mode 0600) or name passfile= or service="
             )
         }
         if text.contains("certificate") || text.contains("SSL") {

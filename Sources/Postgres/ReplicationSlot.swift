@@ -10,7 +10,7 @@ public struct ReplicationSlot: Hashable, Sendable {
     public var timeline: TimelineID?
     /// `reserved`, `extended`, `unreserved` or `lost`; nil without an SQL connection.
     public var walStatus: String?
-    /// Bytes of WAL that may still be written before the slot is lost; nil when unlimited or unknown.
+    /// Bytes of WAL that may be written before the slot is lost; nil when unlimited or unknown.
     public var safeBytes: UInt64?
     /// The server process that uses it now; nil when none does, or without an SQL connection.
     public var activePID: Int?

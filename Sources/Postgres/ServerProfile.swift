@@ -70,7 +70,7 @@ public struct ServerProfile: Hashable, Sendable {
             maxPreparedTransactions: Int32(try show("max_prepared_transactions")) ?? 0,
             maxLocksPerTransaction: Int32(try show("max_locks_per_transaction")) ?? 0
         )
-        // Reported by itself from 14 on; before, recovery is what makes every transaction read-only.
+        // Told unasked from 14 on; before, recovery is what makes every transaction read-only.
         if let standby = connection.parameter("in_hot_standby") {
             isInRecovery = SettingValue.isOn(standby)
         } else {

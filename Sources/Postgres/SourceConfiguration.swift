@@ -120,7 +120,7 @@ public struct SourceConfiguration: Sendable {
                 Preflight.Finding(
                     isMissing ? .note : .warning,
                     .sourcePrivilege,
-                    "\(path) \(isMissing ? "does not exist" : "cannot be read"): it is not captured",
+                    "\(path) \(isMissing ? "does not exist" : "cannot be read"): not captured",
                     fix: isMissing
                         ? "nothing, unless the file should be there"
                         : "GRANT pg_read_server_files TO \(role); GRANT EXECUTE ON FUNCTION"

@@ -34,7 +34,7 @@ struct WALStreamTests {
                 let offset = Int(segment.start - first.start)
                 let piece = bytes[offset..<min(offset + (16 << 20), bytes.count)]
                 let file = try server.walFile(segment)
-                #expect(file.prefix(piece.count).elementsEqual(piece), "\(segment)")
+                #expect(checksum(file.prefix(piece.count)) == checksum(piece), "\(segment)")
                 segment = segment.next
             }
             let slot = try ReplicationSlots.read(

@@ -17,8 +17,8 @@ public struct EpochKeys: Sendable {
         self.fingerprint = fingerprint
     }
 
-    /// A new epoch with a random master key; a new vault also gets a random fingerprint key, a later
-    /// epoch is given the one there is.
+    /// A new epoch with a random master key; a new vault also gets a random fingerprint key, a
+    /// later epoch is given the one there is.
     public static func generate(epoch: UInt32, fingerprint: SecretBytes? = nil) -> EpochKeys {
         EpochKeys(
             epoch: epoch,

@@ -1,8 +1,8 @@
 /// The clear header before each frame, 16 bytes, little-endian:
 /// `u32 stored | u32 raw | u8 kind | u8 codec | u16 zero | u32 number`.
 ///
-/// It is authenticated with the frame, so after `FrameOpener.open` it can be trusted; before that it
-/// only says where the frame ends.
+/// It is authenticated with the frame, so after `FrameOpener.open` it can be trusted; before that
+/// it only says where the frame ends.
 public struct FrameHeader: Hashable, Sendable {
     /// Length of the ciphertext, without header and tag.
     public var storedBytes: UInt32
@@ -24,8 +24,8 @@ public struct FrameHeader: Hashable, Sendable {
         self.number = number
     }
 
-    /// Reads a header from the first 16 bytes; nil when there are fewer, when a length is beyond the
-    /// limit, or when a reserved bit is set.
+    /// Reads a header from the first 16 bytes; nil when there are fewer, when a length is beyond
+    /// the limit, or when a reserved bit is set.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Frame.headerBytes else { return nil }
         func word(_ offset: Int) -> UInt32 {

@@ -42,8 +42,8 @@ public struct KeyRing: Sendable {
         }
     }
 
-    /// The key for one purpose and one instance: HKDF-SHA256 of the epoch's master key, no salt, with
-    /// the info `"pgkeep v1 " | u8 purpose | u64 scope big-endian`. `scope` is the system
+    /// The key for one purpose and one instance: HKDF-SHA256 of the epoch's master key, no salt,
+    /// with the info `"pgkeep v1 " | u8 purpose | u64 scope big-endian`. `scope` is the system
     /// identifier, 0 for what belongs to the whole vault. 32 bytes.
     ///
     /// Throws `.wrongKey` for an epoch not held, `.refused` when only WAL of an instance is held.
@@ -69,8 +69,8 @@ public struct KeyRing: Sendable {
         return fingerprint
     }
 
-    /// The keys with which the WAL of one instance, and nothing else, can be opened, by epoch; empty
-    /// when this ring is restricted to another instance.
+    /// The keys with which the WAL of one instance, and nothing else, can be opened, by epoch;
+    /// empty when this ring is restricted to another instance.
     public func walKeys(scope: UInt64) -> [UInt32: SecretBytes] {
         switch holding {
         case .all(let keys, _): keys.mapValues { Self.derive($0.master, .wal, scope) }

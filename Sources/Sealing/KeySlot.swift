@@ -19,9 +19,9 @@ public import Domain
 ///     64  64 AES-256-GCM ciphertext of master key (32) and fingerprint key (32)
 ///     128 16 tag
 ///
-/// Associated data: bytes 0..<64, then the 16 bytes of the vault id, so no byte can be changed and no
-/// slot moved to another vault, epoch or number. Wrapping key: scrypt(passphrase, salt, N, r, p), or
-/// HKDF-SHA256(key file, salt, info "pgkeep v1 key file"), 32 bytes either way.
+/// Associated data: bytes 0..<64, then the 16 bytes of the vault id, so no byte can be changed and
+/// no slot moved to another vault, epoch or number. Wrapping key: scrypt(passphrase, salt, N, r,
+/// p), or HKDF-SHA256(key file, salt, info "pgkeep v1 key file"), 32 bytes either way.
 public struct KeySlot: Sendable {
     /// What opens a slot.
     public enum Kind: UInt8, Sendable {
@@ -202,8 +202,8 @@ extension KeySlot {
     /// The 144 bytes to store.
     public func encode() -> [UInt8] { clear + sealed }
 
-    /// Reads stored bytes. Throws `.vaultVersion` for a later version, `.integrity` for anything that
-    /// is no slot, including costs beyond the limits of `ScryptCost`.
+    /// Reads stored bytes. Throws `.vaultVersion` for a later version, `.integrity` for anything
+    /// that is no slot, including costs beyond the limits of `ScryptCost`.
     public init(decoding bytes: [UInt8]) throws(PgkeepError) {
         func word(_ offset: Int) -> UInt32 {
             (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << (8 * UInt32($1)) }

@@ -4,9 +4,9 @@ internal import Platform
 
 /// Writes one file of a `FileStore`: in `tmp/` when hidden, under its name when visible.
 ///
-/// Bytes are handed to the disk every 4 MiB, so that the final sync finds little left to do. After a
-/// failed write or sync the kernel may have dropped the bytes and forgotten the failure; the writer
-/// is therefore dead and says so to every later call.
+/// Bytes are handed to the disk every 4 MiB, so that the final sync finds little left to do. After
+/// a failed write or sync the kernel may have dropped the bytes and forgotten the failure; the
+/// writer is therefore dead and says so to every later call.
 final class FileObjectWriter: ObjectWriter {
     private enum State {
         case open

@@ -5,8 +5,8 @@ internal import Platform
 /// A store in a directory: one file for each object, directories 0700, files 0600.
 ///
 /// New bytes are written to `tmp/` under a random name, synced, and then linked (or renamed) to
-/// their name; the directory is synced before the call returns. link(2) refuses an existing name, so
-/// of several writers on any number of hosts one wins; where a file system has no links,
+/// their name; the directory is synced before the call returns. link(2) refuses an existing name,
+/// so of several writers on any number of hosts one wins; where a file system has no links,
 /// renameat2(RENAME_NOREPLACE) does the same. `reserve` is 16 MiB that is given up when the disk is
 /// full, so that deleting works even where removing a file needs space.
 public final class FileStore: ObjectStore {
@@ -20,16 +20,16 @@ public final class FileStore: ObjectStore {
 
     /// Opens the store in the directory `path`.
     ///
-    /// Throws `.storeUnreachable` when it is missing or empty: a file system that is not mounted must
-    /// not be taken for a new vault.
+    /// Throws `.storeUnreachable` when it is missing or empty: a file system that is not mounted
+    /// must not be taken for a new vault.
     public init(_ path: String) throws {
         directories = try StoreDirectories(path)
     }
 
     /// Makes a store in `path`, which is missing or empty; durable on return.
     ///
-    /// Throws `.exists` when the directory holds anything, `.storeFull` when there is no room for the
-    /// reserve.
+    /// Throws `.exists` when the directory holds anything, `.storeFull` when there is no room for
+    /// the reserve.
     public static func create(at path: String) throws -> FileStore {
         let root = FileSystem.absolute(path)
         try makeDurably(root)
@@ -90,9 +90,10 @@ public final class FileStore: ObjectStore {
         precondition(range.count == output.count)
         let count = try reaching { try open(name).read(into: output, at: range.lowerBound) }
         guard count == output.count else {
+            let end = range.lowerBound + UInt64(count)
             throw PgkeepError(
                 .integrity,
-                "object \(name) ends at byte \(range.lowerBound + UInt64(count)), before \(range.upperBound)",
+                "object \(name) ends at byte \(end), before \(range.upperBound)",
                 hint: "run pgkeep vault check to see what is affected"
             )
         }

@@ -36,11 +36,11 @@ public struct StoreSpace: Hashable, Sendable {
 /// **Consistency.** What a call has changed is seen by every later call of any process on any host.
 /// **Durability.** When a call returns, its effect survives a power cut; the one exception is
 /// `ObjectWriter.append`, which is durable after `sync` or `publish`. **Atomicity.** `put`,
-/// `putIfAbsent` and `publish` show all bytes or none. When one of them throws, the effect is unknown
-/// (the acknowledgement may be lost): look, or repeat a `putIfAbsent` and compare the bytes.
-/// **Errors** are `PgkeepError`: `.storeUnreachable` when the store is gone or fails (a lost root is
-/// never taken for an empty one), `.storeFull`, and those named below. All calls block and may come
-/// from any number of threads.
+/// `putIfAbsent` and `publish` show all bytes or none. When one of them throws, the effect is
+/// unknown (the acknowledgement may be lost): look, or repeat a `putIfAbsent` and compare the
+/// bytes. **Errors** are `PgkeepError`: `.storeUnreachable` when the store is gone or fails (a lost
+/// root is never taken for an empty one), `.storeFull`, and those named below. All calls block and
+/// may come from any number of threads.
 public protocol ObjectStore: AnyObject, Sendable {
     /// Where the store is, for messages: a path or URL without secrets.
     var location: String { get }
@@ -77,10 +77,10 @@ public protocol ObjectStore: AnyObject, Sendable {
 
     /// Begins an object that is written in pieces.
     ///
-    /// With `visible` it appears under `name` at once, empty, and its growing bytes can be read there
-    /// by others; it stays there until it is published under another name or discarded, also after a
-    /// crash. Throws `.exists` when the name is taken. Without `visible` nobody sees it before
-    /// `publish`, `name` is only for messages, and a crash leaves nothing that `list` shows.
+    /// With `visible` it appears under `name` at once, empty, and its growing bytes can be read
+    /// there by others; it stays there until it is published under another name or discarded, also
+    /// after a crash. Throws `.exists` when the name is taken. Without `visible` nobody sees it
+    /// before `publish`, `name` is only for messages, and a crash leaves nothing that `list` shows.
     func create(_ name: ObjectName, visible: Bool) throws -> any ObjectWriter
 
     /// The room left, or nil when the store cannot tell.
@@ -110,9 +110,9 @@ extension ObjectStore {
 
 /// An object being written in pieces, by one thread at a time.
 ///
-/// After any error but `.exists` the writer is dead: what it wrote since the last `sync` is in doubt,
-/// so every later call throws the same error again, except `discard`. A hidden writer that is dropped
-/// without `publish` takes its bytes along; a visible one leaves them.
+/// After any error but `.exists` the writer is dead: what it wrote since the last `sync` is in
+/// doubt, so every later call throws the same error again, except `discard`. A hidden writer that
+/// is dropped without `publish` takes its bytes along; a visible one leaves them.
 public protocol ObjectWriter: AnyObject {
     /// Bytes appended so far.
     var length: UInt64 { get }
@@ -124,8 +124,8 @@ public protocol ObjectWriter: AnyObject {
     func sync() throws
 
     /// Makes all bytes durable under `name` unless that is taken; a visible object leaves its first
-    /// name. True: done, the writer is finished. False: the name is taken by another object (which is
-    /// durable), nothing has changed, and another name may be tried.
+    /// name. True: done, the writer is finished. False: the name is taken by another object (which
+    /// is durable), nothing has changed, and another name may be tried.
     func publish(as name: ObjectName) throws -> Bool
 
     /// Removes all that was written; the writer is finished. Does nothing after `publish`.

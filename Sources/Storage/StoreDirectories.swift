@@ -5,11 +5,11 @@ internal import Platform
 /// The directories of a file store: knows that the root is still the root, and hands out
 /// directories whose own existence is durable.
 ///
-/// A file is durable only when every directory above it is. `directory(for:)` creates what is missing
-/// and syncs each new entry into its parent, also when another process made it but may not have
-/// synced it yet. What is known durable is remembered by an open descriptor, not by name: when a
-/// directory is removed and made again, the descriptor says so (no links are left), and the work is
-/// done anew.
+/// A file is durable only when every directory above it is. `directory(for:)` creates what is
+/// missing and syncs each new entry into its parent, also when another process made it but may not
+/// have synced it yet. What is known durable is remembered by an open descriptor, not by name: when
+/// a directory is removed and made again, the descriptor says so (no links are left), and the work
+/// is done anew.
 final class StoreDirectories: Sendable {
     /// The absolute path of the root.
     let root: String
@@ -142,8 +142,8 @@ final class StoreDirectories: Sendable {
         return file
     }
 
-    /// Makes the entries of a directory durable. Some file systems cannot sync directories and say so
-    /// with EINVAL or EBADF; PostgreSQL lives with that too.
+    /// Makes the entries of a directory durable. Some file systems cannot sync directories and say
+    /// so with EINVAL or EBADF; PostgreSQL lives with that too.
     static func sync(_ directory: File) throws(PgkeepError) {
         do throws(PgkeepError) {
             try directory.sync()

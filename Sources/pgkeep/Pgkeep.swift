@@ -21,7 +21,7 @@ struct Pgkeep: ParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            VaultCommand.self
+            VaultCommand.self, InstanceCommand.self, BackupCommand.self, WALCommand.self,
         ]
     )
 

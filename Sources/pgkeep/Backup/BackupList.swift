@@ -1,0 +1,48 @@
+import ArgumentParser
+import Domain
+import Engine
+
+/// `backup list`
+struct BackupList: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List an instance's recovery points, oldest first.",
+        discussion: """
+            A point whose root object is damaged is listed too, as damaged.
+
+              pgkeep backup list main
+            """
+    )
+
+    @OptionGroup var instance: NameArgument
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    struct Answer: Encodable {
+        struct Damaged: Encodable {
+            var id: PointID
+            var reason: String
+        }
+
+        var points: [RecoveryPoint]
+        var damaged: [Damaged]
+    }
+
+    func answer(_ session: Session) throws -> Answer {
+        let context = try session.context()
+        let found = try Points.list(context, Instances.find(context, instance.name))
+        return Answer(
+            points: found.points,
+            damaged: found.damaged.map { Answer.Damaged(id: $0.id, reason: $0.error.message) }
+        )
+    }
+
+    func lines(_ answer: Answer) -> [String] {
+        var lines = answer.damaged.map { "damaged: \($0.id): \($0.reason)" }
+        if answer.points.isEmpty, answer.damaged.isEmpty {
+            lines.append("There is no recovery point yet: pgkeep backup create \(instance.text)")
+        } else {
+            lines += PointText.table(answer.points)
+        }
+        return lines
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Domain
+import Engine
+import Vaulting
+
+/// `instance show`
+struct InstanceShow: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show one instance.",
+        discussion: """
+            How it is reached, its replication slot, and what the vault holds of it.
+
+              pgkeep instance show main
+            """
+    )
+
+    @OptionGroup var instance: NameArgument
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    struct Answer: Encodable {
+        var instance: InstanceRecord
+        var points: Int
+        var lastPoint: RecoveryPoint?
+
+        private enum CodingKeys: String, CodingKey {
+            case instance, points
+            case lastPoint = "last_point"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(instance, forKey: .instance)
+            try container.encode(points, forKey: .points)
+            try container.encode(lastPoint, forKey: .lastPoint)
+        }
+    }
+
+    func answer(_ session: Session) throws -> Answer {
+        let context = try session.context()
+        let record = try Instances.find(context, instance.name)
+        let points = try Points.list(context, record).points
+        return Answer(instance: record, points: points.count, lastPoint: points.last)
+    }
+
+    func lines(_ answer: Answer) -> [String] {
+        let record = answer.instance
+        var facts = Facts()
+        facts.add("name", record.name.description)
+        facts.add("state", record.state.rawValue)
+        facts.add("source", record.source)
+        facts.add("slot", record.slot)
+        facts.add("version", record.serverVersion.description)
+        facts.add("system identifier", record.systemIdentifier.description)
+        facts.add("WAL segments", Wording.bytes(record.segmentSize.bytes))
+        facts.add("added", Wording.time(record.createdAt))
+        for (key, value) in record.labels.sorted(by: { $0.key < $1.key }) {
+            facts.add("label \(key)", value)
+        }
+        facts.add("recovery points", String(answer.points))
+        facts.add("last one", answer.lastPoint.map { "\($0.id)  \(Wording.time($0.finishedAt))" })
+        return facts.lines
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Domain
+import Engine
+
+/// `wal stream`
+struct WALStreamVerb: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "stream",
+        abstract: "Stream an instance's WAL into the vault until stopped.",
+        discussion: """
+            What is acknowledged to the server is durable in the vault. Named in the server's \
+            synchronous_standby_names (as pgkeep), no acknowledged commit is ever lost. Lost \
+            connections are made again; Ctrl-C or SIGTERM ends it cleanly.
+
+              pgkeep wal stream main
+              pgkeep wal stream main --until-caught-up
+            """
+    )
+
+    @OptionGroup var instance: NameArgument
+
+    @Flag(help: "End when all WAL the server had at the start is in the vault.")
+    var untilCaughtUp = false
+
+    @Flag(help: "Go on with the oldest WAL the server still has, leaving a gap in the window.")
+    var acceptGap = false
+
+    @Option(
+        help: ArgumentHelp(
+            "The name the server sees, for synchronous_standby_names.",
+            valueName: "name"
+        )
+    )
+    var applicationName = WALStreamOptions.applicationNameDefault
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func answer(_ session: Session) throws -> WALStreamResult {
+        let context = try session.context()
+        let record = try Instances.find(context, instance.name)
+        return try WALStreamJob(
+            context: context,
+            instance: record,
+            options: WALStreamOptions(
+                untilCaughtUp: untilCaughtUp,
+                acceptsGap: acceptGap,
+                applicationName: applicationName
+            )
+        ).run()
+    }
+
+    func lines(_ answer: WALStreamResult) -> [String] {
+        [
+            "WAL is durable up to \(answer.durableLSN) on timeline \(answer.timeline): "
+                + "\(Wording.count(answer.segments, "segment")), \(Wording.bytes(answer.bytes))."
+        ]
+    }
+}

@@ -14,7 +14,7 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
         public var timeline: TimelineID
         /// The points in it, oldest first.
         public var points: [PointID]
-        /// Up to when the server is known to have committed nothing after `latest`, if at all.
+        /// Up to when the server is known to have committed nothing after `latest`, when that is later.
         public var streamedUntil: Timestamp?
 
         private enum CodingKeys: String, CodingKey {
@@ -66,7 +66,7 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
                     of: run,
                     after: floor,
                     on: path,
-                    points: usable,
+                    points: points,
                     evidence: wal.evidence
                 ) {
                     intervals.append(interval)
@@ -89,7 +89,8 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
         evidence: [WALHoldings.Evidence]
     ) -> Interval? {
         let inside = points.filter {
-            path.history.contains($0.timeline, at: $0.stopLSN) && run.carries($0)
+            $0.state == .completed && path.history.contains($0.timeline, at: $0.stopLSN)
+                && run.carries($0)
         }.sorted { ($0.stopLSN, $0.id) < ($1.stopLSN, $1.id) }
         guard let first = inside.first else { return nil }
         var earliest = first.consistentAt
@@ -104,10 +105,8 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
             // A cut segment's summary speaks of more than the path holds: promise less.
             if held.cut == nil, let time = held.summary.lastCommit { latest = max(latest, time) }
         }
-        let proof = evidence.filter {
-            path.history.contains($0.timeline, at: $0.lsn) && $0.lsn >= first.stopLSN
-                && $0.lsn <= run.end
-        }.map(\.time).max()
+        let proof = path.proofs(in: run, from: first.startLSN, points: points, evidence: evidence)
+            .max()
         return Interval(
             earliest: earliest,
             latest: latest,
@@ -115,7 +114,7 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
             latestLSN: run.recordEnd,
             timeline: path.history.timeline,
             points: inside.map(\.id),
-            streamedUntil: proof.map { max($0, latest) }
+            streamedUntil: proof.flatMap { $0 > latest ? $0 : nil }
         )
     }
 

@@ -217,18 +217,12 @@ public struct RestorePlanner {
         let run = candidate.run
         var proven = candidate.point.consistentAt
         if let time = try scanner.latestTime(in: run, from: start) { proven = max(proven, time) }
-        for evidence in wal.evidence
-        where route.history.contains(evidence.timeline, at: evidence.lsn)
-            && (start...run.end).contains(evidence.lsn)
-        {
-            proven = max(proven, evidence.time)
-        }
-        for other in points
-        where route.history.contains(other.timeline, at: other.stopLSN)
-            && other.stopLSN > start && other.stopLSN <= run.recordEnd
-        {
-            proven = max(proven, other.consistentAt)
-        }
-        return proven
+        let proofs = route.path.proofs(
+            in: run,
+            from: start,
+            points: points,
+            evidence: wal.evidence
+        )
+        return max(proven, proofs.max() ?? proven)
     }
 }

@@ -109,6 +109,24 @@ struct WALPath: Sendable {
         return runs.first { $0.carries(point) }
     }
 
+    /// Moments at which the server is known to have had no more WAL than the run holds: told by a
+    /// keepalive, or by a backup that ended in it.
+    func proofs(
+        in run: WALRun,
+        from start: LSN,
+        points: [RecoveryPoint],
+        evidence: [WALHoldings.Evidence]
+    ) -> [Timestamp] {
+        let told = evidence.filter {
+            history.contains($0.timeline, at: $0.lsn) && (start...run.end).contains($0.lsn)
+        }
+        let ended = points.filter {
+            $0.state != .running && history.contains($0.timeline, at: $0.stopLSN)
+                && $0.stopLSN > start && $0.stopLSN <= run.recordEnd
+        }
+        return told.map(\.time) + ended.map(\.consistentAt)
+    }
+
     /// The bytes missing between and after the runs, as far as later runs, losses or points show.
     func gaps(holdings: WALHoldings, points: [RecoveryPoint]) -> [RecoveryWindow.Gap] {
         var missing: [Range<LSN>] = zip(runs, runs.dropFirst()).map { $0.end..<$1.start }

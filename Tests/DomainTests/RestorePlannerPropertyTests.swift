@@ -40,7 +40,7 @@ struct RestorePlannerPropertyTests {
                 guard !archive.cluster.points.isEmpty, !archive.held.isEmpty else { continue }
                 let trial = Trial(
                     archive: archive,
-                    timeline: plan.timeline ?? timeline,
+                    timeline: ownTimeline(of: target, archive),
                     target: target,
                     inclusive: inclusive,
                     plan: plan
@@ -61,6 +61,15 @@ struct RestorePlannerPropertyTests {
         for kind in ["time", "lsn", "xid", "name"] {
             #expect(refused[kind, default: 0] > 5, "too few \(kind) targets refused to mean much")
         }
+    }
+
+    /// The timeline meant when none is named: the newest, or the one a single backup is on.
+    private func ownTimeline(of target: RecoveryTarget, _ archive: SimulatedArchive) -> TimelineID {
+        if case .immediate(let id) = target {
+            return archive.cluster.points.first { $0.id == id }?.timeline ?? 1
+        }
+        let named = archive.held.keys.map(\.timeline) + archive.cluster.points.map(\.timeline)
+        return named.max() ?? 1
     }
 
     private func checkReached(_ trial: Trial, _ comment: Comment) {

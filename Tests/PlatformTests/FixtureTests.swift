@@ -40,6 +40,7 @@ struct FixtureTests {
             let sums = try standby.pgbenchSums()
             #expect(sums.count == 4 && Set(sums).count == 1)
             #expect(try sums == server.pgbenchSums())
+            #expect(try standby.amcheck() == (major != 16))
             #expect(try standby.systemIdentifier() == server.systemIdentifier())
         }
     }

@@ -64,6 +64,20 @@ extension PostgresServer {
         try CommandRunner.asServer.check(installation.program(tool), arguments)
     }
 
+    /// Lets pg_amcheck judge all databases, indexes against heaps included; throws with its words
+    /// when it finds damage. False when this server has no amcheck (PostgreSQL 16 of the wheel).
+    public func amcheck() throws -> Bool {
+        guard installation.hasExtension("amcheck") else { return false }
+        try check(
+            "pg_amcheck",
+            [
+                "--all", "--install-missing", "--heapallindexed", "-h", socketDirectory,
+                "-p", "\(port)", "-U", "postgres",
+            ]
+        )
+        return true
+    }
+
     /// Where the server writes at this moment.
     public func currentLSN() throws -> LSN {
         let text = try psql("select pg_current_wal_flush_lsn()")

@@ -113,6 +113,14 @@ public enum FileSystem {
         return String(cString: real)
     }
 
+    /// Makes a symbolic link; an empty directory in its place gives way.
+    public static func makeLink(_ path: String, to target: String) throws(PgkeepError) {
+        if try info(path)?.kind == .directory, rmdir(path) != 0 {
+            throw .system("replace the directory", path)
+        }
+        guard symlink(target, path) == 0 else { throw .system("link", path) }
+    }
+
     /// Removes a file; a missing one is no error. Returns whether it was there.
     @discardableResult
     public static func removeFile(_ path: String) throws(PgkeepError) -> Bool {
@@ -139,7 +147,8 @@ public enum FileSystem {
 
     /// Renames unless `target` exists: false then. Fails with EINVAL where the file system cannot.
     public static func renameExclusively(
-        _ from: String, to target: String
+        _ from: String,
+        to target: String
     ) throws(PgkeepError) -> Bool {
         if pgkeep_rename_noreplace(from, target) == 0 { return true }
         guard errno == EEXIST else { throw .system("rename", from) }

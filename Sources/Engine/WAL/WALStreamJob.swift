@@ -67,6 +67,9 @@ public final class WALStreamJob {
             if context.token.sleep(seconds: wait) { break }
             wait = min(wait * 2, Self.retrySeconds.last)
         }
+        if let status = lease.record.status(as: StreamStatus.self) {
+            try StreamEvidence(status)?.keep(context, instance.systemIdentifier)
+        }
         // Cancelled because another host took over is not an orderly end.
         try claim.verify()
         return WALStreamResult(

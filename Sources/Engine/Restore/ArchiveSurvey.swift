@@ -1,0 +1,80 @@
+public import Domain
+import Postgres
+public import Vaulting
+
+/// What the vault holds of one instance, as the window and the planner want it: points, WAL,
+/// timelines, and answers about single segments.
+public struct ArchiveSurvey: WALInspector {
+    /// The visible points, oldest first.
+    public let points: [RecoveryPoint]
+    /// Points whose roots cannot be read, with the reason.
+    public let damaged: [(id: PointID, error: PgkeepError)]
+    /// The WAL held and lost.
+    public let wal: WALHoldings
+    /// The timelines.
+    public let timelines: TimelineTree
+    private let vault: Vault
+    private let instance: InstanceRecord
+
+    /// Looks at everything there is now.
+    public init(_ context: JobContext, _ instance: InstanceRecord) throws {
+        let system = instance.systemIdentifier
+        vault = context.vault
+        self.instance = instance
+        (points, damaged) = try Points.list(context, instance)
+        let archive = try WALArchive.load(vault, system, segmentSize: instance.segmentSize)
+        wal = try archive.holdings(
+            losses: try LossRecord.list(vault, system),
+            evidence: try StreamEvidence.list(context, system)
+        ) { segment, read in
+            var builder = WALSummaryBuilder(
+                WALWalker(
+                    segmentSize: segment.size,
+                    systemIdentifier: system,
+                    startingAt: segment.start
+                )
+            )
+            var position = segment.start
+            try read { bytes in
+                try builder.feed(bytes, at: position)
+                position = position + UInt64(bytes.count)
+            }
+            return builder.take()
+        }
+        timelines = TimelineTree(try TimelineArchive(vault, system).histories().values)
+    }
+
+    /// The set of intervals one can restore into.
+    public var window: RecoveryWindow {
+        RecoveryWindow(points: points, wal: wal, timelines: timelines)
+    }
+
+    /// The plan for a target. An unreachable one is a plan too; its `error` says why.
+    public func plan(_ spec: RecoveryTargetSpec) throws -> RestorePlan {
+        try RestorePlanner(
+            instance: instance.name,
+            points: points,
+            wal: wal,
+            timelines: timelines,
+            inspector: self
+        ).plan(spec)
+    }
+
+    /// The commits and aborts of one segment, read and walked now.
+    public func transactionEnds(in segment: WALSegment) throws -> [TransactionEnd] {
+        var walker = WALWalker(
+            segmentSize: segment.size,
+            systemIdentifier: instance.systemIdentifier,
+            startingAt: segment.start
+        )
+        var ends: [TransactionEnd] = []
+        var position = segment.start
+        _ = try WALSegmentReader(vault, instance.systemIdentifier).read(segment.name) { bytes in
+            walker.feed(bytes, at: position) { event in
+                if case .transactionEnd(let end) = event.kind { ends.append(end) }
+            }
+            position = position + UInt64(bytes.count)
+        }
+        return ends
+    }
+}

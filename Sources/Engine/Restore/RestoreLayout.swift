@@ -1,0 +1,84 @@
+import Domain
+import Platform
+import Vaulting
+
+/// Where the parts of a copy lie: the data directory and, outside it, its tablespaces.
+struct RestoreLayout: Sendable {
+    /// The data directory.
+    let directory: String
+    /// Directories of tablespaces outside the data directory, by oid.
+    let tablespaces: [UInt32: String]
+
+    /// Lays out a copy of `point`; checks every directory, touching none.
+    ///
+    /// A tablespace never goes to its source path by itself, where the source's own may be.
+    /// - Throws: `.targetDirectory`, `.usage` for an oid the point does not have.
+    init(_ point: RecoveryPoint, _ options: RestoreOptions) throws {
+        directory = options.directory
+        // A relative location is a tablespace inside the data directory: it has no place of its own.
+        let outside = point.tablespaces.filter { $0.path.hasPrefix("/") }
+        if let unknown = options.tablespaces.keys.first(where: { oid in
+            !outside.contains { $0.oid == oid }
+        }) {
+            let known = outside.map { "\($0.oid) (\($0.path))" }.joined(separator: ", ")
+            throw PgkeepError(
+                .usage,
+                "this point has no tablespace \(unknown)",
+                hint: known.isEmpty ? "it has none at all" : "it has: \(known)"
+            )
+        }
+        tablespaces = Dictionary(
+            uniqueKeysWithValues: outside.map { tablespace in
+                let beside = "\(options.directory).tablespaces/\(tablespace.oid)"
+                return (tablespace.oid, options.tablespaces[tablespace.oid] ?? beside)
+            }
+        )
+        try RestoreTarget.check(directory)
+        for (oid, path) in tablespaces where options.tablespaces[oid] != nil {
+            try RestoreTarget.check(path)
+        }
+        for path in tablespaces.values where (try FileSystem.list(path) ?? []).count > 0 {
+            throw PgkeepError(
+                .targetDirectory,
+                "the tablespace directory \(path) is not empty",
+                hint: "empty it, or name another with --tablespace OID=DIR"
+            )
+        }
+    }
+
+    /// The place of a catalogued path. Paths come from the vault, which is authenticated, and were
+    /// checked when they came from the server; they are checked again before anything is written.
+    func place(of path: [UInt8]) throws -> String {
+        let text = String(decoding: path, as: UTF8.self)
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard !text.isEmpty, parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else {
+            throw PgkeepError(
+                .integrity,
+                "the point names the path \(text), which no server sends",
+                hint: "run pgkeep vault check"
+            )
+        }
+        guard parts.count > 2, parts[0] == "pg_tblspc", let oid = UInt32(parts[1]),
+            let target = tablespaces[oid]
+        else { return directory + "/" + text }
+        return target + "/" + parts[2...].joined(separator: "/")
+    }
+
+    /// Makes the directories the files go into, and the links to tablespaces.
+    func create(mode: UInt32, owner: UserAccount?) throws {
+        for path in [directory] + tablespaces.values {
+            try FileSystem.makeDirectories(path, mode: mode)
+            try owner?.takeOwnership(of: path)
+        }
+    }
+
+    /// Removes everything a failed restore has written. The directories were empty before, so all
+    /// in them is ours; the directories themselves stay.
+    func empty() {
+        for path in [directory] + tablespaces.values {
+            for name in (try? FileSystem.list(path)) ?? [] where name != "lost+found" {
+                try? FileSystem.removeTree(path + "/" + name)
+            }
+        }
+    }
+}

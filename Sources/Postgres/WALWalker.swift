@@ -22,7 +22,7 @@ public struct WALWalker: Sendable {
     public private(set) var validEnd: LSN
     /// Why and where the walk ended; nil while it goes on.
     public private(set) var stop: WALStop?
-    /// The timeline of the last page begun; 0 before the first.
+    /// The timeline of the last page begun or the last switch seen; 0 before the first page.
     public private(set) var timeline: TimelineID = 0
     /// The PostgreSQL release the pages are of; nil before the first.
     public private(set) var majorVersion: Int?
@@ -259,7 +259,10 @@ public struct WALWalker: Sendable {
             skipUntil = validEnd
             try handle(WALEvent(start: start, end: validEnd, kind: .segmentSwitch))
         case .success(.some(let kind)):
-            try handle(WALEvent(start: start, end: validEnd, kind: kind))
+            let event = WALEvent(start: start, end: validEnd, kind: kind)
+            // The page the switch is on keeps the timeline it was begun on.
+            if let change = event.timelineSwitch { timeline = max(timeline, change.to) }
+            try handle(event)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Domain
+private import Glibc
 
 /// Compares the contents of two WAL objects without holding either in memory.
 enum WALComparison {
@@ -20,14 +21,18 @@ enum WALComparison {
                 right = next
             }
             let count = min(left.count, right.count)
-            let (a, b) = (left[..<count], right[..<count])
-            if !a.elementsEqual(b) {
-                return offset + UInt64(zip(a, b).prefix { $0 == $1 }.count)
+            if let (a, b) = pair(left.baseAddress, right.baseAddress), memcmp(a, b, count) != 0 {
+                return offset + UInt64(zip(left, right).prefix { $0 == $1 }.count)
             }
             offset += UInt64(count)
             left = UnsafeRawBufferPointer(rebasing: left[count...])
             right = UnsafeRawBufferPointer(rebasing: right[count...])
         }
         return nil
+    }
+
+    private static func pair<Value>(_ first: Value?, _ second: Value?) -> (Value, Value)? {
+        guard let first, let second else { return nil }
+        return (first, second)
     }
 }

@@ -178,7 +178,8 @@ private struct Note: Codable, Sendable, Equatable {
             }
         }
         let harmless = [
-            "", "host=password user=x", "host=db passfile=/p", "password='' host=db", "service=main",
+            "", "host=password user=x", "host=db passfile=/p", "password='' host=db",
+            "service=main",
             "postgresql://u@db/app", "postgresql://u:@db:5432/app?passfile=x",
             "postgresql://db:5432/app?sslmode=require", "application_name='password=x'",
         ]

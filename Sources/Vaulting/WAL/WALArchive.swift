@@ -2,7 +2,7 @@ public import Domain
 public import Platform
 public import Storage
 
-/// What one listing says about the WAL of an instance: which segments, parts and journals are there.
+/// What one listing says about the WAL of an instance: which segments, parts and journals exist.
 ///
 /// A value of the moment it was loaded. Contents are looked at only when asked for.
 public struct WALArchive: Sendable {

@@ -3,7 +3,7 @@ private import Glibc
 
 /// Compares the contents of two WAL objects without holding either in memory.
 enum WALComparison {
-    /// The offset of the first byte in which they differ, as far as both go; nil when there is none.
+    /// The offset of the first byte in which they differ, as far as both go; nil if there is none.
     static func firstDifference(
         _ first: WALObjectReader,
         _ second: WALObjectReader

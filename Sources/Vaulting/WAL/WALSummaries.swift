@@ -2,7 +2,7 @@ public import Domain
 import Platform
 
 extension WALArchive {
-    /// Reads WAL bytes that nobody has summed up yet, and says what is in them: Engine's WAL walker.
+    /// Reads WAL that nobody has summed up yet, and says what is in it: Engine's WAL walker.
     public typealias Summarizer = (
         _ segment: WALSegment, _ read: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws -> WALSummary
@@ -13,7 +13,7 @@ extension WALArchive {
 
     /// What the archive holds, for the planner and the recovery window.
     ///
-    /// Finished objects tell by their directories; journals, which have none, are read and handed to
+    /// Finished objects tell by their directories; journals, having none, are read and handed to
     /// `summarize`. What cannot be opened becomes a loss by damage; a store out of reach throws.
     public func holdings(
         losses: [WALHoldings.Loss] = [],

@@ -108,7 +108,7 @@ struct SyntheticBackup {
             consistentAt: time,
             startLSN: LSN(0x200_0028),
             stopLSN: LSN(0x200_0100),
-            timeline: 1,
+            timeline: 2,
             serverVersion: ServerVersion(number: 180_000)
         )
     }

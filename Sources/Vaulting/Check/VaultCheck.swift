@@ -85,6 +85,7 @@ public final class VaultCheck {
         for system in systems {
             let points = try checkRoots(system)
             try checkOrphans(system)
+            try ArchiveCheck(self, system).run(points.map(\.point))
             guard level >= .decode else { continue }
             for point in points { try PointCheck(point, self).run() }
         }

@@ -36,7 +36,7 @@ extension RegionMap {
     private static let hasFingerprints: UInt32 = 1
 
     /// The payload of the location frame.
-    func encodedLocations() -> [UInt8] {
+    package func encodedLocations() -> [UInt8] {
         precondition((1...VaultFormat.regionPages).contains(pages))
         var writer = ByteWriter(capacity: 64 + packs.count * 20 + pages / 8)
         writer.append(UInt32(pages))
@@ -47,14 +47,14 @@ extension RegionMap {
     }
 
     /// The payload of the fingerprint frame.
-    func encodedFingerprints() -> [UInt8] {
+    package func encodedFingerprints() -> [UInt8] {
         var writer = ByteWriter(capacity: fingerprints.count * 8)
         for fingerprint in fingerprints { writer.append(fingerprint) }
         return writer.bytes
     }
 
     /// Reads a base map from its frames; without the second the fingerprints are left out.
-    init(
+    package init(
         locations frame: UnsafeRawBufferPointer,
         fingerprints: UnsafeRawBufferPointer?,
         _ subject: String
@@ -87,7 +87,7 @@ extension RegionMap {
 
 extension RegionMap {
     /// The payload of a delta frame: what differs from `base`. Both must carry fingerprints.
-    func encodedDelta(from base: RegionMap) -> [UInt8] {
+    package func encodedDelta(from base: RegionMap) -> [UInt8] {
         precondition(base.fingerprints.count == base.pages && fingerprints.count == pages)
         // Positions in the base's table mean nothing here: compare what they stand for.
         let common = min(pages, base.pages)
@@ -126,7 +126,7 @@ extension RegionMap {
 
     /// The map that the delta frame `frame` makes of this one. Fingerprints stay left out when this
     /// map has none.
-    func applying(delta frame: UnsafeRawBufferPointer, _ subject: String) throws -> RegionMap {
+    package func applying(delta frame: UnsafeRawBufferPointer, _ subject: String) throws -> RegionMap {
         var reader = ByteReader(frame, "the map delta in \(subject)")
         let newPages = Int(try reader.number(UInt32.self))
         let count = Int(try reader.number(UInt32.self))

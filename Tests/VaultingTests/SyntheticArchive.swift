@@ -1,0 +1,55 @@
+import Domain
+import Platform
+import Storage
+import TestSupport
+import Vaulting
+
+extension SyntheticBackup {
+    /// The WAL the made-up points need: segment 2, or its beginning, on timeline 2.
+    static func addArchive(to vault: Vault, bytes: Int = 0x200) throws {
+        guard let name = InstanceName("main") else { preconditionFailure("a name") }
+        let time = Timestamp(seconds: 1_767_225_600)
+        let clock = ManualClock(time)
+        let record = try InstanceRecord(
+            name: name,
+            systemIdentifier: system,
+            source: "host=/tmp",
+            slot: nil,
+            serverVersion: ServerVersion(number: 180_000),
+            segmentSize: .standard,
+            createdAt: time
+        )
+        try vault.instances(clock: clock).create(name.description, record)
+        let lease = try Lease.begin(
+            vault,
+            system,
+            kind: .stream,
+            clock: clock,
+            beatSeconds: nil
+        )
+        let segment = WALSegment(
+            timeline: 2,
+            containing: LSN(0x200_0000),
+            size: .standard
+        )
+        let journal = try WALJournalWriter(
+            vault,
+            system,
+            segment: segment,
+            session: lease.session,
+            clock: clock
+        )
+        _ = try wal(bytes).withUnsafeBytes { try journal.append($0) }
+        _ = try journal.finishPart(WALSummary(start: segment.start))
+        _ = try TimelineArchive(vault, system).store(
+            2,
+            Array("1\t0/1000000\tno recovery target specified\n".utf8)
+        )
+        try lease.end()
+    }
+
+    /// Bytes standing for WAL; nobody here looks into them.
+    static func wal(_ count: Int) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: $0 / 7) }
+    }
+}

@@ -292,6 +292,7 @@ public final class WALStreamJob {
             ?? StreamStatus(timeline: 1, at: .zero, time: context.clock.now)
         change(&status)
         status.at = context.clock.now
+        if status.durableLSN >= status.serverLSN { status.caughtUpAt = status.at }
         status.slot = instance.slot
         try? lease.setStatus(status)
     }

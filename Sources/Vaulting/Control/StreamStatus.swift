@@ -14,6 +14,8 @@ public struct StreamStatus: Hashable, Sendable, Codable {
     public var serverTime: Timestamp?
     /// When this was written, on the streamer's clock.
     public var at: Timestamp
+    /// When durable last reached the server's end, on the streamer's clock.
+    public var caughtUpAt: Timestamp?
     /// The time of the last commit seen in the stream.
     public var lastCommitAt: Timestamp?
     /// The replication slot, if one is used.
@@ -29,6 +31,7 @@ public struct StreamStatus: Hashable, Sendable, Codable {
         case durableLSN = "durable_lsn"
         case serverLSN = "server_lsn"
         case serverTime = "server_time"
+        case caughtUpAt = "caught_up_at"
         case lastCommitAt = "last_commit_at"
         case isConnected = "connected"
     }

@@ -1,0 +1,75 @@
+import Platform
+import TestSupport
+import Testing
+
+struct UsageTests {
+    static let wrongLines = [
+        "--bogus", "vault bogus", "vault init --bogus", "instance add", "instance add main",
+        "instance show", "instance show Main", "instance show a b",
+        "backup create main --workers x",
+        "backup create main --workers 0", "backup create main --max-rate 1", "wal stream",
+        "vault check --level everything", "restore start main",
+        "restore plan main --time yesterday", "restore plan main --lsn 12",
+        "restore plan main --xid 1", "restore plan main --latest --lsn 0/1",
+        "restore plan main --name x --exclusive", "restore plan main --timeline 0",
+        "restore start main --to-dir /tmp/x --tablespace x",
+        "restore start main --to-dir /tmp/x --set =1",
+        "restore start main --to-dir /tmp/x --port 70000", "vault init --quiet --verbose",
+    ]
+
+    @Test(arguments: wrongLines)
+    func `a wrong line exits 64 and says what to do`(_ line: String) throws {
+        try CommandLineFixture.with { program in
+            let (vault, key) = try program.vault()
+            let words = line.split(separator: " ").map(String.init)
+            let named = ["PGKEEP_VAULT": vault, "PGKEEP_KEY_FILE": key]
+            let result = try program.runner.with(named).pgkeep(words)
+            #expect(result.exitCode == 64)
+            #expect(result.output.isEmpty)
+            #expect(result.errorLines.count == 2)
+            #expect(result.errorLines.first?.hasPrefix("pgkeep: ") == true)
+            #expect(result.errorLines.last?.hasPrefix("  → ") == true)
+        }
+    }
+
+    @Test func `with --json a failure is one document too`() throws {
+        try CommandLineFixture.with { program in
+            for words in [["instance", "list", "--json"], ["--json", "vault", "init", "--bogus"]] {
+                let result = try program.runner.pgkeep(words)
+                #expect(result.exitCode == 64)
+                let failure = try result.document(FailureDocument.self).error
+                #expect(failure.code == "usage")
+                #expect(result.errors == "pgkeep: \(failure.message)\n  → \(failure.hint)\n")
+            }
+        }
+    }
+
+    @Test func `options stand before and after the verb`() throws {
+        try CommandLineFixture.with { program in
+            let (vault, key) = try program.vault()
+            let options = ["--vault", vault, "--key-file", key, "--json"]
+            for words in [
+                options + ["instance", "list"], ["instance"] + options + ["list"],
+                ["instance", "list"] + options,
+            ] {
+                let result = try program.runner.pgkeep(words)
+                #expect(result.exitCode == 0)
+                #expect(result.output.contains("\"instances\""))
+            }
+        }
+    }
+
+    @Test func `a password on a wrong line is not repeated`() throws {
+        try CommandLineFixture.with { program in
+            for source in [
+                "postgresql://u:hunter2@h/db", "host=h password=hunter2",
+                "host=h password = 'hunter2 and more'",
+            ] {
+                let result = try program.run("instance", "add", "main", source, "--json")
+                #expect(result.exitCode == 64)
+                #expect(!(result.errors + result.output).contains("hunter2"))
+                #expect(!(result.errors + result.output).contains("and more"))
+            }
+        }
+    }
+}

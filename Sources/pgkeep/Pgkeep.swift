@@ -22,6 +22,7 @@ struct Pgkeep: ParsableCommand {
         version: Version.text,
         subcommands: [
             VaultCommand.self, InstanceCommand.self, BackupCommand.self, WALCommand.self,
+            WindowCommand.self, RestoreCommand.self,
         ]
     )
 

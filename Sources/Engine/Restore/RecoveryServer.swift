@@ -107,11 +107,12 @@ public struct RecoveryServer: Sendable {
                 }
                 meter.note("replaying \(segment.start)")
             }
+            // The state is "ready" for a standby that takes readers too; only the log tells them
+            // apart.
             switch try state() {
-            case "ready":
-                _ = try readLog(into: &log, from: read)
+            case "ready" where log.acceptsWrites:
                 return outcome(log, isPaused: false)
-            case "standby" where pauses && log.isPaused:
+            case "ready" where pauses && log.isPaused:
                 return outcome(log, isPaused: true)
             case nil:
                 // Between pg_ctl's return and the first write of the file there is a moment without

@@ -14,6 +14,8 @@ public struct ServerLog: Sendable {
     public private(set) var newTimeline: TimelineID?
     /// True when recovery waits at its target.
     public private(set) var isPaused = false
+    /// True when recovery has ended and the server takes connections that write.
+    public private(set) var acceptsWrites = false
     /// Why the server gave up, first line and its hint.
     public private(set) var failure: String?
 
@@ -31,6 +33,8 @@ public struct ServerLog: Sendable {
             lastTransaction = String(rest)
         } else if let rest = text.after("selected new timeline ID: ") {
             newTimeline = TimelineID(rest.prefix { $0.isNumber })
+        } else if text.contains("database system is ready to accept connections") {
+            acceptsWrites = true
         } else if text.contains("recovery has paused") || text.contains("pausing at the end of") {
             isPaused = true
         } else if let rest = text.after("FATAL:  ") ?? text.after("PANIC:  ") {

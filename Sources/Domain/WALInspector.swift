@@ -4,7 +4,11 @@
 public protocol WALInspector {
     /// The commit and abort records that *end* in `segment`, in WAL order.
     ///
-    /// A record that began in the segment before belongs to this one. Throws when the segment cannot
-    /// be read whole.
-    func transactionEnds(in segment: WALSegment) throws -> [TransactionEnd]
+    /// A record may begin in `previous`, the whole segment before it on the way replay takes, which
+    /// can be of a parent timeline; nil when nothing before is held. Throws when either cannot be
+    /// read.
+    func transactionEnds(
+        in segment: WALSegment,
+        after previous: WALSegment?
+    ) throws -> [TransactionEnd]
 }

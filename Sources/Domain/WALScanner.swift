@@ -6,17 +6,31 @@ final class WALScanner {
 
     init(_ inspector: any WALInspector) { self.inspector = inspector }
 
-    /// The commit and abort records that end in what is held of a segment, in WAL order.
-    func records(in held: HeldSegment) throws -> [TransactionEnd] {
-        guard held.summary.commits + held.summary.aborts > 0 else { return [] }
+    /// The commit and abort records that end in what is held of a segment of a run, in WAL order.
+    func records(of run: WALRun, at index: Int) throws -> [TransactionEnd] {
+        let held = run.segments[index]
+        let isEmpty = held.summary.commits + held.summary.aborts == 0
+        guard !isEmpty || Self.isDoubtful(run, index) else { return [] }
         let all: [TransactionEnd]
         if let known = inspected[held.segment] {
             all = known
         } else {
-            all = try inspector.transactionEnds(in: held.segment)
+            all = try inspector.transactionEnds(
+                in: held.segment,
+                after: index > 0 ? run.segments[index - 1].segment : nil
+            )
             inspected[held.segment] = all
         }
         return all.filter { $0.end <= held.end }
+    }
+
+    /// True where a summary may say too much or too little: a segment cut at a fork, or the first
+    /// of a timeline, whose streamer never saw the beginning of a record running into it.
+    private static func isDoubtful(_ run: WALRun, _ index: Int) -> Bool {
+        let held = run.segments[index]
+        guard index > 0 else { return held.cut != nil }
+        return held.cut != nil
+            || run.segments[index - 1].segment.timeline != held.segment.timeline
     }
 
     /// The first record starting at or after `start` whose time satisfies `stops`, which must hold
@@ -26,9 +40,10 @@ final class WALScanner {
         from start: LSN,
         where stops: (Timestamp) -> Bool
     ) throws -> TransactionEnd? {
-        for held in run.segments[(run.index(containing: start) ?? 0)...] {
-            guard let latest = held.summary.maxTime, stops(latest) else { continue }
-            if let record = try records(in: held).first(where: {
+        for index in run.segments.indices.dropFirst(run.index(containing: start) ?? 0) {
+            let latest = run.segments[index].summary.maxTime
+            guard latest.map(stops) ?? false || Self.isDoubtful(run, index) else { continue }
+            if let record = try records(of: run, at: index).first(where: {
                 $0.start >= start && stops($0.time)
             }) {
                 return record
@@ -40,10 +55,11 @@ final class WALScanner {
     /// The latest time in any record starting at or after `start`.
     func latestTime(in run: WALRun, from start: LSN) throws -> Timestamp? {
         var latest: Timestamp?
-        for held in run.segments[(run.index(containing: start) ?? 0)...] {
+        for index in run.segments.indices.dropFirst(run.index(containing: start) ?? 0) {
+            let held = run.segments[index]
             let time =
-                held.segment.start < start || held.cut != nil
-                ? try records(in: held).filter { $0.start >= start }.map(\.time).max()
+                held.segment.start < start || Self.isDoubtful(run, index)
+                ? try records(of: run, at: index).filter { $0.start >= start }.map(\.time).max()
                 : held.summary.maxTime
             if let time { latest = max(latest ?? time, time) }
         }
@@ -59,14 +75,17 @@ final class WALScanner {
         where isReplayed: (TransactionEnd) -> Bool
     ) throws -> Timestamp? {
         // A record that starts before `doubtful` may end in the segment after.
-        let top = run.index(containing: doubtful).map { min($0 + 1, run.segments.count - 1) }
-        for held in run.segments[...(top ?? run.segments.count - 1)].reversed() {
+        let last = run.segments.count - 1
+        let top = run.index(containing: doubtful).map { min($0 + 1, last) } ?? last
+        for index in (0...top).reversed() {
+            let held = run.segments[index]
             if held.segment.end <= start { break }
-            guard held.summary.commits > 0 else { continue }
-            if held.segment.end <= doubtful, held.segment.start >= start, held.cut == nil {
+            let isSure = !Self.isDoubtful(run, index)
+            if isSure, held.summary.commits == 0 { continue }
+            if isSure, held.segment.end <= doubtful, held.segment.start >= start {
                 return held.summary.lastCommit
             }
-            if let record = try records(in: held).last(where: {
+            if let record = try records(of: run, at: index).last(where: {
                 $0.isCommit && $0.start >= start && isReplayed($0)
             }) {
                 return record.time
@@ -77,8 +96,12 @@ final class WALScanner {
 
     /// The last end of a transaction of this number in a run.
     func end(of xid: UInt32, in run: WALRun) throws -> TransactionEnd? {
-        for held in run.segments.reversed() where held.summary.mayContain(xid: xid) {
-            if let record = try records(in: held).last(where: { $0.xid == xid }) { return record }
+        for index in run.segments.indices.reversed() {
+            guard
+                run.segments[index].summary.mayContain(xid: xid) || Self.isDoubtful(run, index),
+                let record = try records(of: run, at: index).last(where: { $0.xid == xid })
+            else { continue }
+            return record
         }
         return nil
     }

@@ -60,7 +60,8 @@ enum RandomHistory {
         var archive = SimulatedArchive(cluster)
         for (segment, end) in archive.held.sorted(by: { $0.key < $1.key }) {
             let bytes = end - segment.start
-            if end < segment.end, Bool.random(using: &random) {
+            let begin = cluster.histories[segment.timeline]?.forks.last?.end ?? .zero
+            if end < segment.end, segment.start > begin, Bool.random(using: &random) {
                 archive.held[segment] =
                     segment.start + UInt64.random(in: 1...bytes, using: &random)
             }

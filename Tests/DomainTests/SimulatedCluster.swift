@@ -118,7 +118,8 @@ struct SimulatedCluster {
         evidence.append(.init(timeline: timeline, lsn: end, time: now.adding(seconds: -1)))
     }
 
-    /// Promotes: goes on as a new timeline that leaves the current one at `end`.
+    /// Promotes: goes on as a new timeline that leaves the current one at `end`, with a record that
+    /// says so.
     mutating func promote() {
         let child = (records.keys.max() ?? 1) + 1
         let parent = histories[timeline] ?? .root(timeline)
@@ -128,6 +129,7 @@ struct SimulatedCluster {
         )
         records[child] = records[timeline]
         timeline = child
+        write(.other)
     }
 
     /// The truth about one timeline.
@@ -188,13 +190,24 @@ struct SimulatedArchive: WALInspector {
         }
     }
 
-    func transactionEnds(in segment: WALSegment) throws -> [TransactionEnd] {
-        records(in: segment).compactMap(\.transactionEnd)
+    /// As a walk sees it: a record that began before it is seen only with the segment it began in.
+    func transactionEnds(
+        in segment: WALSegment,
+        after previous: WALSegment?
+    ) throws -> [TransactionEnd] {
+        records(in: segment).filter { record in
+            guard record.start < segment.start else { return true }
+            guard let previous, previous.number + 1 == segment.number else { return false }
+            return cluster.record(on: previous.timeline) { $0 == record } != nil
+        }.compactMap(\.transactionEnd)
     }
 
     private func summary(of segment: WALSegment) -> WALSummary {
         var summary = WALSummary(start: segment.start)
+        let begin = cluster.histories[segment.timeline]?.forks.last?.end ?? .zero
         for record in records(in: segment) {
+            // The streamer of a new timeline begins with the segment of the switch.
+            if record.start < segment.start, segment.start <= begin { continue }
             if let end = record.transactionEnd {
                 summary.add(end)
             } else {

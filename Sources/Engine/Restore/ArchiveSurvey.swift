@@ -22,18 +22,13 @@ public struct ArchiveSurvey: WALInspector {
         vault = context.vault
         self.instance = instance
         (points, damaged) = try Points.list(context, instance)
+        let walk = SegmentWalk(context.vault, system)
         let archive = try WALArchive.load(vault, system, segmentSize: instance.segmentSize)
         wal = try archive.holdings(
             losses: try LossRecord.list(vault, system),
             evidence: try StreamEvidence.list(context, system)
         ) { segment, read in
-            var builder = WALSummaryBuilder(
-                WALWalker(
-                    segmentSize: segment.size,
-                    systemIdentifier: system,
-                    startingAt: segment.start
-                )
-            )
+            var builder = walk.summaries(from: segment)
             var position = segment.start
             try read { bytes in
                 try builder.feed(bytes, at: position)
@@ -60,21 +55,14 @@ public struct ArchiveSurvey: WALInspector {
         ).plan(spec)
     }
 
-    /// The commits and aborts of one segment, read and walked now.
-    public func transactionEnds(in segment: WALSegment) throws -> [TransactionEnd] {
-        var walker = WALWalker(
-            segmentSize: segment.size,
-            systemIdentifier: instance.systemIdentifier,
-            startingAt: segment.start
+    /// The commits and aborts that end in one segment, read and walked now.
+    public func transactionEnds(
+        in segment: WALSegment,
+        after previous: WALSegment?
+    ) throws -> [TransactionEnd] {
+        try SegmentWalk(vault, instance.systemIdentifier).transactionEnds(
+            in: segment,
+            after: previous
         )
-        var ends: [TransactionEnd] = []
-        var position = segment.start
-        _ = try WALSegmentReader(vault, instance.systemIdentifier).read(segment.name) { bytes in
-            walker.feed(bytes, at: position) { event in
-                if case .transactionEnd(let end) = event.kind { ends.append(end) }
-            }
-            position = position + UInt64(bytes.count)
-        }
-        return ends
     }
 }

@@ -50,8 +50,10 @@ final class JournalKeeper {
         self.board = board
         self.meter = meter
         position = start
-        summaries = WALSummaryBuilder(
-            WALWalker(segmentSize: size, systemIdentifier: system, startingAt: start)
+        // A record may run into the first segment from the one archived before; without its
+        // beginning the summary would not know of it. Its loss is no reason not to stream.
+        summaries = SegmentWalk(vault, system).summaries(
+            from: WALSegment(timeline: timeline, containing: start, size: size)
         )
     }
 

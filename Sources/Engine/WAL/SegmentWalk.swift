@@ -1,0 +1,76 @@
+import Domain
+import Postgres
+import Vaulting
+
+/// Walks archived segments one after the other, so that a record running from one into the next is
+/// seen whole: a walk that begins with a segment skips what began before it.
+struct SegmentWalk {
+    private let reader: WALSegmentReader
+    private let system: SystemIdentifier
+
+    init(_ vault: Vault, _ system: SystemIdentifier) {
+        reader = WALSegmentReader(vault, system)
+        self.system = system
+    }
+
+    /// A builder standing at the start of `segment`, inside the record that runs into it, if one
+    /// does and all of `previous` is archived.
+    private func builder(at segment: WALSegment, after previous: WALSegment?) throws
+        -> WALSummaryBuilder
+    {
+        if let previous, previous.end == segment.start {
+            var builder = fresh(at: previous)
+            var position = previous.start
+            _ = try reader.read(previous.name) { bytes in
+                try builder.feed(bytes, at: position)
+                position = position + UInt64(bytes.count)
+            }
+            // What ends early (a part, a journal) leads nowhere.
+            if position == segment.start, builder.walker.stop == nil {
+                _ = builder.take()
+                return builder
+            }
+        }
+        return fresh(at: segment)
+    }
+
+    /// As `builder(at:after:)`, but what cannot be read of the segment before is done without.
+    func summaries(from segment: WALSegment) -> WALSummaryBuilder {
+        (try? builder(at: segment, after: segment.previous)) ?? fresh(at: segment)
+    }
+
+    /// The commits and aborts that end in a segment.
+    func transactionEnds(
+        in segment: WALSegment,
+        after previous: WALSegment?
+    ) throws -> [TransactionEnd] {
+        var builder = try builder(at: segment, after: previous)
+        var ends: [TransactionEnd] = []
+        var position = segment.start
+        _ = try reader.read(segment.name) { bytes in
+            builder.feed(bytes, at: position) { event in
+                if case .transactionEnd(let end) = event.kind { ends.append(end) }
+            }
+            position = position + UInt64(bytes.count)
+        }
+        return ends
+    }
+
+    /// A builder standing at the start of `segment`.
+    private func fresh(at segment: WALSegment) -> WALSummaryBuilder {
+        WALSummaryBuilder(
+            WALWalker(
+                segmentSize: segment.size,
+                systemIdentifier: system,
+                startingAt: segment.start
+            )
+        )
+    }
+}
+
+extension WALSegment {
+    /// The segment before this one on the same timeline; nil for the very first.
+    var previous: WALSegment? {
+        number > 0 ? WALSegment(timeline: timeline, number: number - 1, size: size) : nil
+    }
+}

@@ -19,9 +19,8 @@ build: ## build pgkeep into .build/release
 	@Tests/Scripts/setup.sh --quick
 	@$(SWIFT_BUILD) --product pgkeep
 
-release: ## build pgkeep with the Swift runtime inside, into .build-static/release
-	@Tests/Scripts/setup.sh --quick
-	@$(SWIFT_BUILD) --product pgkeep --static-swift-stdlib --scratch-path .build-static
+release: build ## build pgkeep as it is handed out: .build/pgkeep, symbols left out
+	@strip -o .build/pgkeep .build/release/pgkeep
 
 test: setup ## run all tests, against live PostgreSQL 15, 16 and 18
 	@$(SWIFT_BUILD) --build-tests
@@ -47,4 +46,4 @@ demo: setup build ## lose a table and get it back, with a throw-away server
 	@Tests/Scripts/demo.sh
 
 clean: ## remove everything that was built
-	@rm -rf .build .build-static
+	@rm -rf .build

@@ -12,6 +12,14 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// The Swift runtime goes into the program, so that it runs where no toolchain is and starts fast.
+// `--static-swift-stdlib` would do so for the tests too, whose library exists only as a shared one.
+let staticRuntime = [
+    "-static-stdlib", "-lFoundation", "-lCoreFoundation", "-lFoundationInternationalization",
+    "-lFoundationEssentials", "-l_FoundationICU", "-l_FoundationCShims", "-l_FoundationCollections",
+    "-lswiftSynchronization",
+]
+
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser",
     package: "swift-argument-parser"
@@ -74,7 +82,8 @@ let package = Package(
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
                 argumentParser, logging, subprocess, .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: settings
+            swiftSettings: settings,
+            linkerSettings: [.unsafeFlags(staticRuntime)]
         ),
 
         .target(

@@ -214,4 +214,19 @@ struct RestorePlannerTests {
         )
         #expect(plan.isReachable && plan.point?.id == older.id)
     }
+
+    @Test func `a clock that ran ahead before the backup does not stop replay after it`() throws {
+        var cluster = SimulatedCluster()
+        cluster.commit(at: cluster.now.adding(seconds: 5000))
+        let point = cluster.backup()
+        cluster.pass(seconds: 100)
+        let wanted = cluster.commit()
+        cluster.pass(seconds: 100)
+        let later = cluster.commit()
+        let archive = SimulatedArchive(cluster)
+        let plan = try archive.plan(.time(cluster.now.adding(seconds: -50)))
+        #expect(plan.point?.id == point.id && plan.effectiveLSN == later.start)
+        #expect(plan.effectiveTime == wanted.transactionEnd?.time)
+        #expect(try !archive.plan(.time(cluster.now.adding(seconds: 50))).isReachable)
+    }
 }

@@ -119,6 +119,7 @@ struct RestorePlannerTimelineTests {
         #expect(plan.isReachable && plan.effectiveLSN == fork)
         #expect(SimulatedRecovery(archive: archive).run(plan)?.end == fork)
         #expect(plan.warnings.contains { $0.contains("switch") })
+        #expect(try !archive.plan(.xid(9000)).isReachable, "that commit is the other branch's")
     }
 
     @Test func `a point without its history file can still be used on its own timeline`() throws {

@@ -132,15 +132,22 @@ struct VaultInitTests {
         try CommandLineFixture.with { program in
             let vault = program.scratch.file("v")
             let binary = try CommandRunner.pgkeepBinary.get()
-            // script(1) gives the program a terminal; a pause lets it turn echo off before we type.
+            let screen = program.scratch.file("screen")
+            // script(1) gives the program a terminal; an answer is typed once its prompt is shown,
+            // since what comes before echo is turned off is thrown away.
             func type(_ first: String, _ second: String) throws -> CommandResult {
                 try program.runner.run(
                     "/bin/sh",
                     [
                         "-c",
-                        "(sleep 1; echo '\(first)'; sleep 1; echo '\(second)'; sleep 3) | "
-                            + "script -qec '\(binary) vault init \(vault) --passphrase' /dev/null",
-                    ]
+                        """
+                        rm -f \(screen)
+                        shows() { until grep -qs "$1" \(screen); do sleep 0.05; done; }
+                        { shows 'of the vault'; echo '\(first)'; shows again; echo '\(second)'; } |
+                        script -qefc '\(binary) vault init \(vault) --passphrase' \(screen)
+                        """,
+                    ],
+                    seconds: 60
                 )
             }
             let differing = try type("one secret", "two secret")

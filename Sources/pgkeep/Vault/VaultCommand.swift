@@ -5,6 +5,6 @@ struct VaultCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vault",
         abstract: "Create, check and measure a vault.",
-        subcommands: [VaultInit.self]
+        subcommands: [VaultInit.self, VaultCheckVerb.self, VaultUsageVerb.self]
     )
 }

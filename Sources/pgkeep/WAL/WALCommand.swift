@@ -5,6 +5,6 @@ struct WALCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wal",
         abstract: "Stream WAL into the vault and fetch it from there.",
-        subcommands: [WALStreamVerb.self, WALFetchVerb.self]
+        subcommands: [WALStreamVerb.self, WALStatusVerb.self, WALFetchVerb.self]
     )
 }

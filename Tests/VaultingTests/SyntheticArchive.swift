@@ -5,9 +5,12 @@ import TestSupport
 import Vaulting
 
 extension SyntheticBackup {
-    /// The WAL the made-up points need: segment 2, or its beginning, on timeline 2.
-    static func addArchive(to vault: Vault, bytes: Int = 0x200) throws {
-        guard let name = InstanceName("main") else { preconditionFailure("a name") }
+    /// The WAL the made-up points need, on timeline 2: the beginning of its segment, and with small
+    /// segments also the whole one before it. A history and the instance's record besides.
+    static func addArchive(to vault: Vault, segmentSize: UInt64 = 16 << 20) throws {
+        guard let name = InstanceName("main"), let size = WALSegmentSize(bytes: segmentSize) else {
+            preconditionFailure("a name and a size")
+        }
         let time = Timestamp(seconds: 1_767_225_600)
         let clock = ManualClock(time)
         let record = try InstanceRecord(
@@ -16,22 +19,24 @@ extension SyntheticBackup {
             source: "host=/tmp",
             slot: nil,
             serverVersion: ServerVersion(number: 180_000),
-            segmentSize: .standard,
+            segmentSize: size,
             createdAt: time
         )
         try vault.instances(clock: clock).create(name.description, record)
-        let lease = try Lease.begin(
-            vault,
-            system,
-            kind: .stream,
-            clock: clock,
-            beatSeconds: nil
-        )
-        let segment = WALSegment(
-            timeline: 2,
-            containing: LSN(0x200_0000),
-            size: .standard
-        )
+        let lease = try Lease.begin(vault, system, kind: .stream, clock: clock, beatSeconds: nil)
+        let segment = WALSegment(timeline: 2, containing: LSN(0x200_0000), size: size)
+        if segmentSize < 4 << 20 {
+            let before = WALSegment(timeline: 2, number: segment.number - 1, size: size)
+            let journal = try WALJournalWriter(
+                vault,
+                system,
+                segment: before,
+                session: lease.session,
+                clock: clock
+            )
+            _ = try wal(Int(size.bytes)).withUnsafeBytes { try journal.append($0) }
+            _ = try journal.finish(WALSummary(start: before.start))
+        }
         let journal = try WALJournalWriter(
             vault,
             system,
@@ -39,7 +44,7 @@ extension SyntheticBackup {
             session: lease.session,
             clock: clock
         )
-        _ = try wal(bytes).withUnsafeBytes { try journal.append($0) }
+        _ = try wal(0x200).withUnsafeBytes { try journal.append($0) }
         _ = try journal.finishPart(WALSummary(start: segment.start))
         _ = try TimelineArchive(vault, system).store(
             2,

@@ -14,6 +14,15 @@ struct SyntheticBackup {
     var directories: [String] = ["base", "base/5", "pg_tblspc"]
     var links: [String: String] = ["pg_tblspc/16400": "/srv/tablespace"]
 
+    /// Files that are zeros but for a few pages.
+    var sparse: [String: Sparse] = [:]
+    var segmentSize: UInt64 = 16 << 20
+
+    struct Sparse {
+        var size: UInt64
+        var pages: [Int: [UInt8]] = [:]
+    }
+
     static func keySource(_ seed: UInt8 = 7) -> KeySource {
         .keyFile(SecretBytes([UInt8](repeating: seed, count: 32)))
     }
@@ -89,8 +98,10 @@ struct SyntheticBackup {
             return try attachment.finish()
         }
         try writer.finish()
+        var point = try Self.point(session.id)
+        point.segmentSize = WALSegmentSize(bytes: segmentSize) ?? .standard
         return try session.commit(
-            Self.point(session.id),
+            point,
             catalog: catalog,
             attachments: captured
         )
@@ -166,6 +177,9 @@ struct SyntheticBackup {
                 )
             )
         }
+        for (name, file) in sparse {
+            try catalog.add(Self.store(file, name, session, writer))
+        }
         try writer.finish()
         for directory in directories {
             try catalog.add(
@@ -222,6 +236,46 @@ struct SyntheticBackup {
                 }
             }
         }
+    }
+
+    private static func store(
+        _ file: Sparse,
+        _ name: String,
+        _ session: BackupSession,
+        _ writer: PackWriter
+    ) throws -> CatalogEntry {
+        let fingerprinter = Fingerprinter(key: try session.vault.keys.fingerprintKey())
+        let pages = FileContent.pages(ofSize: file.size)
+        let builders = try (0..<FileContent.regions(ofPages: pages)).map { region in
+            let first = region * VaultFormat.regionPages
+            let builder = session.makeRegionBuilder(
+                pages: min(pages - first, VaultFormat.regionPages)
+            )
+            for page in 0..<builder.pages {
+                guard let bytes = file.pages[first + page] else {
+                    builder.setZero(page)
+                    continue
+                }
+                try bytes.withUnsafeBytes {
+                    builder.set(
+                        page,
+                        fingerprint: fingerprinter.fingerprint($0),
+                        location: try writer.append(page: $0)
+                    )
+                }
+            }
+            return builder
+        }
+        return CatalogEntry(
+            path: Array(name.utf8),
+            mode: 0o600,
+            modifiedSeconds: 1,
+            kind: .file(
+                size: file.size,
+                crc32c: nil,
+                content: try FileContent.of(builders, with: writer)
+            )
+        )
     }
 
     // MARK: Reading back

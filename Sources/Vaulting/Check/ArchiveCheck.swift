@@ -26,7 +26,9 @@ struct ArchiveCheck {
             let records = try check.vault.instances().list()
             guard records.contains(where: { $0.value?.systemIdentifier == system }) else {
                 throw PgkeepError(
-                    .integrity, "no record names the instance with system identifier \(system)")
+                    .integrity,
+                    "no record names the instance with system identifier \(system)"
+                )
             }
         }
     }
@@ -34,13 +36,18 @@ struct ArchiveCheck {
     /// Without the WAL from its start to its end a point cannot be made consistent.
     private func checkSegments(of point: RecoveryPoint, _ archive: WALArchive) {
         var segment = WALSegment(
-            timeline: point.timeline, containing: point.startLSN, size: archive.segmentSize)
+            timeline: point.timeline,
+            containing: point.startLSN,
+            size: archive.segmentSize
+        )
         while segment.start < point.stopLSN {
             if !archive.isSealed(segment), archive.leftovers(of: segment).isEmpty {
                 let name = WALObjectName(system, segment: segment.name, .sealed)
                 check.damaged(
-                    name.object, "it is missing, and a recovery point needs it",
-                    points: [point.id])
+                    name.object,
+                    "it is missing, and a recovery point needs it",
+                    points: [point.id]
+                )
             }
             segment = segment.next
         }
@@ -52,7 +59,8 @@ struct ArchiveCheck {
         for timeline in Set(timelines) where timeline > 1 && !held.contains(timeline) {
             check.damaged(
                 ObjectName(prefix + TimelineHistory.name(of: timeline)),
-                "it is missing, and WAL of timeline \(timeline) is there")
+                "it is missing, and WAL of timeline \(timeline) is there"
+            )
         }
     }
 }

@@ -78,7 +78,7 @@ public final class PackWriter {
         let first = try appendMeta(.mapLocations, locations, compress: true, to: object)
         let second =
             fingerprints.isEmpty
-            ? nil : try appendMeta(.mapFingerprints, fingerprints, compress: false, to: object)
+            ? nil : try appendMeta(.mapFingerprints, fingerprints, compress: true, to: object)
         let base = MapRef(
             pack: first.pack,
             frame: first.frame,

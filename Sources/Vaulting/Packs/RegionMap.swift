@@ -126,7 +126,9 @@ extension RegionMap {
 
     /// The map that the delta frame `frame` makes of this one. Fingerprints stay left out when this
     /// map has none.
-    package func applying(delta frame: UnsafeRawBufferPointer, _ subject: String) throws -> RegionMap {
+    package func applying(delta frame: UnsafeRawBufferPointer, _ subject: String) throws
+        -> RegionMap
+    {
         var reader = ByteReader(frame, "the map delta in \(subject)")
         let newPages = Int(try reader.number(UInt32.self))
         let count = Int(try reader.number(UInt32.self))

@@ -80,7 +80,7 @@ let package = Package(
             name: "pgkeep",
             dependencies: [
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
-                argumentParser, logging, subprocess, .product(name: "Yams", package: "Yams"),
+                argumentParser, logging, .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings,
             linkerSettings: [.unsafeFlags(staticRuntime)]

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Platform
 import TestSupport
 
-/// A home directory of its own and the pgkeep program run in it, with nothing set but what is given.
+/// A home directory of its own, and pgkeep run in it with nothing set but what is given.
 struct CommandLineFixture {
     let scratch: ScratchDirectory
     let runner: CommandRunner

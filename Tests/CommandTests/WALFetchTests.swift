@@ -2,8 +2,8 @@ import Platform
 import TestSupport
 import Testing
 
-/// `wal fetch` decides whether a recovering server promotes: 1 means the archive certainly ends, and
-/// nothing else may look like it.
+/// `wal fetch` decides whether a recovering server promotes: 1 means the archive certainly ends,
+/// and nothing else may look like it.
 struct WALFetchTests {
     static let segment = "000000010000000000000001"
 

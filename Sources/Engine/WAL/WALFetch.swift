@@ -4,7 +4,7 @@ public import Vaulting
 
 /// Hands one file of the WAL archive to a recovering server: what its `restore_command` runs.
 public enum WALFetch {
-    /// Writes the segment or timeline history called `file` to `destination`, complete or not at all.
+    /// Writes the segment or timeline history `file` to `destination`, complete or not at all.
     ///
     /// Needs no key but the one of this instance's WAL.
     /// - Returns: false when the vault certainly does not have it: there is no such object, or the

@@ -15,7 +15,7 @@ struct InstanceAdd: Verb {
             never stored: leave it to ~/.pgpass, a service file or a certificate.
 
               pgkeep instance add main --source "host=/var/run/postgresql user=backup"
-              pgkeep instance add shop --source postgresql://backup@db.example/postgres?sslmode=require
+              pgkeep instance add shop --source postgresql://backup@db.example/?sslmode=require
             """
     )
 

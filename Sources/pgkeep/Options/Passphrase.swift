@@ -1,8 +1,7 @@
 import Domain
+import Engine
 import Platform
 import Sealing
-import Subprocess
-import SystemPackage
 
 /// Reads passphrases: the first line of what a file, a command or the keyboard gives.
 enum Passphrase {
@@ -30,23 +29,20 @@ enum Passphrase {
 
     /// From the standard output of a command, run by `/bin/sh`.
     static func fromCommand(_ command: String) throws -> SecretBytes {
-        let outcome = try waiting {
-            try await Subprocess.run(
-                .path("/bin/sh"),
-                arguments: ["-c", command],
-                output: .bytes(limit: bytesMax),
-                error: .currentStandardError
-            )
-        }
-        guard outcome.terminationStatus.isSuccess else {
+        var bytes: [UInt8]
+        do {
+            bytes = try waiting {
+                try await ProgramOutput.read("/bin/sh", ["-c", command], limit: bytesMax)
+            }
+        } catch {
             throw PgkeepError(
                 .notFound,
-                "the passphrase command failed (\(outcome.terminationStatus))",
+                "the passphrase command failed",
                 hint: "run it by hand: PGKEEP_PASSPHRASE_COMMAND, or passphrase_command in the "
-                    + "config file"
+                    + "config file",
+                cause: error
             )
         }
-        var bytes = outcome.standardOutput
         return try firstLine(&bytes, of: "the passphrase command's output")
     }
 

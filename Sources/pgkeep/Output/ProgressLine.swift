@@ -2,8 +2,8 @@ import Domain
 import Engine
 import Platform
 
-/// Shows a job's progress while it runs: one line that is redrawn on a terminal, a line now and then
-/// elsewhere.
+/// Shows a job's progress while it runs: one line that is redrawn on a terminal, a line now and
+/// then elsewhere.
 final class ProgressLine {
     /// How it is shown.
     enum Style {
@@ -23,7 +23,7 @@ final class ProgressLine {
             let seconds = style == .redrawn ? 0.2 : 10
             while end.wait(seconds: seconds, until: { $0 ? true : nil }) == nil {
                 let progress = meter.progress
-                // Before the first phase there is nothing to show, and maybe a prompt on the screen.
+                // Before the first phase there is nothing to show, and maybe a prompt.
                 if progress.phase == "start" { continue }
                 pace.update(progress, at: clock.monotonicSeconds)
                 let text = pace.text(progress)

@@ -2,8 +2,6 @@ import Domain
 import Engine
 import Platform
 import Storage
-import Subprocess
-import SystemPackage
 import Vaulting
 
 /// Starts a restored copy: looks for what it needs before the restore, follows it after.
@@ -12,7 +10,7 @@ struct CopyStart {
     private let account: UserAccount
     private let pauses: Bool
 
-    /// Finds PostgreSQL's programs and checks that the copy's server will be able to read the vault.
+    /// Finds PostgreSQL's programs, and checks that the copy's server will read the vault.
     ///
     /// Throws `.outsideWindow` as the restore would, `.missingProgram`, `.refused`.
     init(
@@ -95,12 +93,10 @@ struct CopyStart {
     /// The major version a `postgres` program says it is of.
     private static func major(_ program: String) -> Int? {
         let said = try? waiting {
-            try await Subprocess.run(
-                .path(FilePath(program)),
-                arguments: ["--version"],
-                output: .string(limit: 4096)
-            ).standardOutput
+            try await ProgramOutput.read(program, ["--version"], limit: 4096)
         }
-        return PostgresPrograms.major(inVersionLine: (said ?? nil) ?? "")
+        return said.flatMap {
+            PostgresPrograms.major(inVersionLine: String(decoding: $0, as: UTF8.self))
+        }
     }
 }

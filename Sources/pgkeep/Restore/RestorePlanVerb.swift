@@ -41,7 +41,8 @@ struct RestorePlanVerb: Verb {
         facts.add("data", Wording.bytes(answer.baseBytes))
         facts.add(
             "WAL",
-            "\(Wording.bytes(answer.walBytes)) in \(Wording.count(answer.segments.count, "segment"))"
+            "\(Wording.bytes(answer.walBytes)) in "
+                + Wording.count(answer.segments.count, "segment")
         )
         facts.add(
             "takes about",

@@ -33,8 +33,7 @@ struct VaultUsageVerb: Verb {
             ])
         }
         let free = answer.freeBytes.map { ", \(Wording.bytes($0)) free" } ?? ""
-        return table.lines + [
-            "\(Wording.bytes(answer.totalBytes)) in \(Wording.count(answer.objects, "object"))\(free)"
-        ]
+        let objects = Wording.count(answer.objects, "object")
+        return table.lines + ["\(Wording.bytes(answer.totalBytes)) in \(objects)\(free)"]
     }
 }

@@ -3,8 +3,8 @@ import TestSupport
 
 /// Writes random histories and damages their archives.
 enum RandomHistory {
-    static func cluster(_ random: inout SeededRandom, promotions: Int) -> SimulatedCluster {
-        var cluster = SimulatedCluster()
+    static func cluster(_ random: inout SeededRandom, promotions: Int) -> SimulatedInstance {
+        var cluster = SimulatedInstance()
         var inBackup = false
         var left = promotions
         for _ in 0..<Int.random(in: 60...160, using: &random) {
@@ -41,7 +41,7 @@ enum RandomHistory {
     }
 
     /// Promotes, and lets the old primary go on for a while on its own.
-    private static func promote(_ cluster: inout SimulatedCluster, _ random: inout SeededRandom) {
+    private static func promote(_ cluster: inout SimulatedInstance, _ random: inout SeededRandom) {
         let old = cluster
         cluster.promote()
         guard Bool.random(using: &random) else { return }
@@ -54,7 +54,7 @@ enum RandomHistory {
     }
 
     static func archive(
-        _ cluster: SimulatedCluster,
+        _ cluster: SimulatedInstance,
         _ random: inout SeededRandom
     ) -> SimulatedArchive {
         var archive = SimulatedArchive(cluster)

@@ -75,7 +75,7 @@ struct RecoveryWindowTests {
     }
 
     @Test func `the JSON is the one design dot md shows`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         let point = cluster.backup()
         cluster.pass(seconds: 60)
         cluster.commit()
@@ -112,7 +112,7 @@ struct RecoveryWindowTests {
     }
 
     @Test func `islands have a window of their own and no promise between them`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         var points: [RecoveryPoint] = []
         for _ in 0..<3 {
             points.append(cluster.backup())
@@ -138,7 +138,7 @@ struct RecoveryWindowTests {
     }
 
     @Test func `WAL missing under the newest point is a gap although nothing follows`() {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         for _ in 0..<30 { cluster.commit(bytes: 100_000) }
         cluster.beginBackup()
         cluster.commit(bytes: 1_500_000)
@@ -152,7 +152,7 @@ struct RecoveryWindowTests {
     }
 
     @Test func `parts and journals of one segment are put together`() {
-        let segment = WALSegment(timeline: 1, number: 5, size: SimulatedCluster.size)
+        let segment = WALSegment(timeline: 1, number: 5, size: SimulatedInstance.size)
         func piece(_ from: UInt64, _ to: UInt64, _ form: WALHoldings.Form) -> WALHoldings.Piece {
             var summary = WALSummary(start: segment.start + from)
             summary.count(start: segment.start + from + 40, end: segment.start + to)
@@ -165,7 +165,7 @@ struct RecoveryWindowTests {
             )
         }
         func stretches(_ pieces: [WALHoldings.Piece]) -> [Range<LSN>] {
-            WALHoldings(segmentSize: SimulatedCluster.size, pieces: pieces).stretches(of: 1)
+            WALHoldings(segmentSize: SimulatedInstance.size, pieces: pieces).stretches(of: 1)
         }
         let start = segment.start
         #expect(

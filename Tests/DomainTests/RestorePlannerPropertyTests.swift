@@ -101,7 +101,7 @@ struct RestorePlannerPropertyTests {
         // Between two records there may be a page header, which belongs to neither.
         if case .lsn = trial.target {
         } else {
-            let next = SimulatedCluster.recordStart(after: end)
+            let next = SimulatedInstance.recordStart(after: end)
             #expect(plan.effectiveLSN == end || plan.effectiveLSN == next, comment)
         }
         checkMeaning(trial, end: end, point: point, comment)
@@ -135,7 +135,7 @@ struct RestorePlannerPropertyTests {
             #expect(end <= stop?.start ?? LSN(.max), comment)
         case .lsn(let position):
             let next = trial.truth.first { $0.start >= position }
-            if SimulatedCluster.recordStart(after: end) == next?.start
+            if SimulatedInstance.recordStart(after: end) == next?.start
                 || next == nil && end == trial.truth.last?.end
             {
                 return
@@ -224,7 +224,7 @@ struct RestorePlannerPropertyTests {
         trial.truth.filter { record in
             guard case .mark(name, _) = record.kind else { return false }
             // The newest timeline of the history that has the segment tells what is in it.
-            let size = SimulatedCluster.size
+            let size = SimulatedInstance.size
             var owners = trial.history.forks.map { ($0.timeline, $0.end as LSN?) }
             owners.append((trial.timeline, nil))
             var begin = LSN.zero

@@ -6,7 +6,7 @@ import Testing
 struct RestorePlannerTests {
     @Test func `a target next morning uses last night's backup and eleven hours of WAL`() throws {
         // mission.md rows 42–44: nightly at 23:00, target 10:00 the next day.
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.now = try #require(Timestamp("2026-08-13T22:59:58Z"))
         var nights: [RecoveryPoint] = []
         for _ in 0..<3 {
@@ -41,7 +41,7 @@ struct RestorePlannerTests {
     }
 
     @Test func `latest names no target and ends at the last commit`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         cluster.pass(seconds: 60)
         let last = cluster.commit()
@@ -53,7 +53,7 @@ struct RestorePlannerTests {
 
     @Test func `an idle server's last minutes are reached by replaying everything`() throws {
         // E1 and E2b: PostgreSQL would die on a time no later commit proves.
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         cluster.pass(seconds: 60)
         let commit = try #require(cluster.commit().transactionEnd)
@@ -77,7 +77,7 @@ struct RestorePlannerTests {
     }
 
     @Test func `excluding the last commit's own time stops before it`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         let point = cluster.backup()
         cluster.pass(seconds: 60)
         let first = cluster.commit()
@@ -92,7 +92,7 @@ struct RestorePlannerTests {
     }
 
     @Test func `an LSN at the end of WAL is met by replaying everything`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         let last = cluster.commit(bytes: 1000)
         let archive = SimulatedArchive(cluster)
@@ -111,7 +111,7 @@ struct RestorePlannerTests {
     }
 
     @Test func `an LSN behind the header of a page not yet written is the end of WAL`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         let rest = 8192 - cluster.position.rawValue % 8192
         let last = cluster.commit(bytes: rest)
@@ -123,7 +123,7 @@ struct RestorePlannerTests {
 
     @Test func `targets before the first point are refused with the first moment there is`() throws
     {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         let early = cluster.commit(xid: 5)
         cluster.write(.mark(name: "early", time: cluster.now), bytes: 96)
         cluster.pass(seconds: 100)
@@ -146,7 +146,7 @@ struct RestorePlannerTests {
     }
 
     @Test func `what is unknown is refused`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         cluster.pass(seconds: 10)
         cluster.commit()
@@ -164,7 +164,7 @@ struct RestorePlannerTests {
     }
 
     @Test func `a gap is named, and what lies on either side of it`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         for _ in 0..<60 {
             cluster.pass(seconds: 60)
@@ -201,7 +201,7 @@ struct RestorePlannerTests {
     }
 
     @Test func `a clock set back during a backup sends the target to an older point`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         let older = cluster.backup()
         cluster.pass(seconds: 1000)
         cluster.beginBackup()
@@ -216,7 +216,7 @@ struct RestorePlannerTests {
     }
 
     @Test func `a clock that ran ahead before the backup does not stop replay after it`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.commit(at: cluster.now.adding(seconds: 5000))
         let point = cluster.backup()
         cluster.pass(seconds: 100)

@@ -5,7 +5,7 @@ import Testing
 /// Names, single backups, timelines, damaged points: where a plan must look twice.
 struct RestorePlannerTimelineTests {
     @Test func `of restore points with one name the last is meant, by position`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         cluster.write(.mark(name: "release", time: cluster.now), bytes: 96)
         cluster.commit()
@@ -26,7 +26,7 @@ struct RestorePlannerTimelineTests {
     }
 
     @Test func `a single backup needs only its own WAL`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.commit(bytes: 900_000)
         cluster.beginBackup()
         cluster.commit(bytes: 900_000)
@@ -43,7 +43,7 @@ struct RestorePlannerTimelineTests {
     }
 
     @Test func `a rolled back transaction can be a target, with a word about it`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         let abort = cluster.write(.abort(xid: 4711, time: cluster.now))
         cluster.commit()
@@ -53,7 +53,7 @@ struct RestorePlannerTimelineTests {
     }
 
     @Test func `replay follows a switch and reads the shared segment from the child`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         let point = cluster.backup()
         for _ in 0..<8 { cluster.commit(bytes: 200_000) }
         let fork = cluster.end
@@ -79,7 +79,7 @@ struct RestorePlannerTimelineTests {
     }
 
     @Test func `commits an old primary made after the fork need their own timeline`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         for _ in 0..<3 { cluster.commit(bytes: 100_000) }
         var abandoned = cluster
@@ -103,7 +103,7 @@ struct RestorePlannerTimelineTests {
     @Test func `a missing shared segment ends replay at the switch, not on the wrong branch`()
         throws
     {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         for _ in 0..<3 { cluster.commit(bytes: 100_000) }
         let fork = cluster.end
@@ -123,7 +123,7 @@ struct RestorePlannerTimelineTests {
     }
 
     @Test func `a point without its history file can still be used on its own timeline`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.commit()
         cluster.promote()
         cluster.backup()
@@ -150,7 +150,7 @@ struct RestorePlannerTimelineTests {
     }
 
     @Test func `damaged and incomplete points are passed over and named`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         let sound = cluster.backup()
         cluster.commit()
         cluster.backup()
@@ -168,17 +168,17 @@ struct RestorePlannerTimelineTests {
     }
 
     @Test func `the server settings replay needs are the highest on the way`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         cluster.backup()
         cluster.points[0].settings = SettingsFloor(maxConnections: 100, maxWALSenders: 10)
         cluster.commit()
         let archive = SimulatedArchive(cluster)
-        let segment = archive.segment(1, SimulatedCluster.origin)
+        let segment = archive.segment(1, SimulatedInstance.origin)
         var summary = WALSummary(start: segment.start)
         summary.count(start: cluster.points[0].startLSN, end: cluster.end)
         summary.add(SettingsFloor(maxConnections: 300, maxWALSenders: 5))
         let wal = WALHoldings(
-            segmentSize: SimulatedCluster.size,
+            segmentSize: SimulatedInstance.size,
             pieces: [
                 .init(
                     segment: segment,

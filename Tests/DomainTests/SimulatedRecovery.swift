@@ -128,11 +128,11 @@ struct SimulatedRecovery {
             entries.append((history.timeline, begin))
             for (timeline, begin) in entries.reversed() {
                 if timeline < floor { break }
-                if number < begin.rawValue / SimulatedCluster.size.bytes { continue }
+                if number < begin.rawValue / SimulatedInstance.size.bytes { continue }
                 let segment = WALSegment(
                     timeline: timeline,
                     number: number,
-                    size: SimulatedCluster.size
+                    size: SimulatedInstance.size
                 )
                 guard recovery.archive.held[segment] != nil,
                     recovery.allowed?.contains(segment) ?? true
@@ -144,8 +144,8 @@ struct SimulatedRecovery {
         }
 
         mutating func record(at end: LSN) -> SimulatedRecord? {
-            let start = SimulatedCluster.recordStart(after: end)
-            let size = SimulatedCluster.size.bytes
+            let start = SimulatedInstance.recordStart(after: end)
+            let size = SimulatedInstance.size.bytes
             var number = start.rawValue / size
             guard let first = file(number),
                 let record = recovery.archive.cluster.record(

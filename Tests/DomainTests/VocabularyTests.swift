@@ -183,7 +183,7 @@ struct VocabularyTests {
     }
 
     @Test func `a point's JSON has every key and reads back`() throws {
-        var cluster = SimulatedCluster()
+        var cluster = SimulatedInstance()
         var point = cluster.backup()
         point.tablespaces = [.init(oid: 16_400, path: "/ssd")]
         point.checksumFailures = [.init(path: "base/5/1", block: nil, message: "bad")]

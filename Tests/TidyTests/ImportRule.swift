@@ -18,7 +18,8 @@ enum ImportRule {
             "FoundationEssentials", "Logging", "Subprocess", "SystemPackage",
         ]),
         "pgkeep": engine.union(system).union([
-            "Engine", "ArgumentParser", "Foundation", "FoundationEssentials", "Logging", "Yams",
+            "Engine", "ArgumentParser", "Foundation", "FoundationEssentials", "Logging",
+            "Subprocess", "SystemPackage", "Yams",
         ]),
     ]
 

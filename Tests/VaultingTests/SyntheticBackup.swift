@@ -128,21 +128,7 @@ struct SyntheticBackup {
     func store(_ session: BackupSession, workers: Int) throws -> CatalogWriter {
         let catalog = CatalogWriter()
         let names = files.keys.sorted()
-        var builders: [String: [RegionMapBuilder]] = [:]
-        for name in names {
-            let pages = FileContent.pages(ofSize: UInt64(files[name]?.count ?? 0))
-            let old = try session.parent?.entry(path: name)
-            builders[name] = try (0..<FileContent.regions(ofPages: pages)).map { region in
-                let before = try old.flatMap {
-                    try session.parent?.map(of: $0, region: region, fingerprints: true)
-                }
-                return session.makeRegionBuilder(
-                    pages: min(pages - region * VaultFormat.regionPages, VaultFormat.regionPages),
-                    parent: before
-                )
-            }
-        }
-        let shared = builders
+        let builders = try makeBuilders(session)
         let threads = (0..<workers).map { worker in
             Thread("worker-\(worker)") { [files] in
                 let writer = session.makePackWriter()
@@ -151,7 +137,7 @@ struct SyntheticBackup {
                     let bytes = files[name] ?? []
                     try Self.store(
                         bytes,
-                        shared[name] ?? [],
+                        builders[name] ?? [],
                         writer,
                         fingerprinter,
                         takes: { (number + $0) % workers == worker }
@@ -202,6 +188,26 @@ struct SyntheticBackup {
             )
         }
         return catalog
+    }
+
+    private func makeBuilders(
+        _ session: BackupSession
+    ) throws -> [String: [RegionMapBuilder]] {
+        var builders: [String: [RegionMapBuilder]] = [:]
+        for name in files.keys {
+            let pages = FileContent.pages(ofSize: UInt64(files[name]?.count ?? 0))
+            let old = try session.parent?.entry(path: name)
+            builders[name] = try (0..<FileContent.regions(ofPages: pages)).map { region in
+                let before = try old.flatMap {
+                    try session.parent?.map(of: $0, region: region, fingerprints: true)
+                }
+                return session.makeRegionBuilder(
+                    pages: min(pages - region * VaultFormat.regionPages, VaultFormat.regionPages),
+                    parent: before
+                )
+            }
+        }
+        return builders
     }
 
     private static func store(

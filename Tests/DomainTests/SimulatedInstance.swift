@@ -26,7 +26,7 @@ struct SimulatedRecord: Hashable {
 /// A cluster that only writes WAL: timelines of records, and backups taken along the way.
 ///
 /// Each timeline's list begins with its ancestors' records up to the fork, as its history does.
-struct SimulatedCluster {
+struct SimulatedInstance {
     static let size = WALSegmentSize(bytes: 1 << 20) ?? .standard
     static let origin = LSN(3 << 20)
 
@@ -147,23 +147,23 @@ let simulatedName: InstanceName = {
 
 /// The vault's side: which bytes of which segments are there.
 struct SimulatedArchive: WALInspector {
-    var cluster: SimulatedCluster
+    var cluster: SimulatedInstance
     /// The end of the bytes held of each segment.
     var held: [WALSegment: LSN] = [:]
     var losses: [WALHoldings.Loss] = []
     var histories: [TimelineHistory]
 
     /// Everything the cluster wrote; of a timeline left behind, all it wrote after the fork too.
-    init(_ cluster: SimulatedCluster) {
+    init(_ cluster: SimulatedInstance) {
         self.cluster = cluster
         histories = cluster.histories.values.filter { $0.timeline > 1 }
         for (timeline, records) in cluster.records {
-            let begin = cluster.histories[timeline]?.forks.last?.end ?? SimulatedCluster.origin
+            let begin = cluster.histories[timeline]?.forks.last?.end ?? SimulatedInstance.origin
             guard let end = records.last?.end, end > begin else { continue }
             var segment = WALSegment(
                 timeline: timeline,
                 containing: begin,
-                size: SimulatedCluster.size
+                size: SimulatedInstance.size
             )
             while segment.start < end {
                 held[segment] = min(segment.end, end)
@@ -174,7 +174,7 @@ struct SimulatedArchive: WALInspector {
 
     /// The segment of a timeline that holds a byte.
     func segment(_ timeline: TimelineID, _ position: LSN) -> WALSegment {
-        WALSegment(timeline: timeline, containing: position, size: SimulatedCluster.size)
+        WALSegment(timeline: timeline, containing: position, size: SimulatedInstance.size)
     }
 
     /// Forgets the segment that holds a byte.
@@ -222,7 +222,7 @@ struct SimulatedArchive: WALInspector {
 
     var holdings: WALHoldings {
         WALHoldings(
-            segmentSize: SimulatedCluster.size,
+            segmentSize: SimulatedInstance.size,
             pieces: held.map { segment, end in
                 WALHoldings.Piece(
                     segment: segment,

@@ -14,7 +14,8 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
         public var timeline: TimelineID
         /// The points in it, oldest first.
         public var points: [PointID]
-        /// Up to when the server is known to have committed nothing after `latest`, when that is later.
+        /// Up to when the server is known to have committed nothing after `latest`, when that is
+        /// later.
         public var streamedUntil: Timestamp?
 
         private enum CodingKeys: String, CodingKey {
@@ -48,8 +49,8 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
 
     /// What `points` and `wal` together can restore.
     ///
-    /// The newest timeline comes with all its past; of an older one only what it has beyond the fork
-    /// is listed, since the rest is in its descendant's interval.
+    /// The newest timeline comes with all its past; of an older one only what it has beyond the
+    /// fork is listed, since the rest is in its descendant's interval.
     public init(points: [RecoveryPoint], wal: WALHoldings, timelines: TimelineTree) {
         intervals = []
         gaps = []

@@ -28,12 +28,13 @@ public struct RestorePlan: Sendable {
     public var timeline: TimelineID?
     /// The WAL needed, in order; each segment under the timeline whose copy PostgreSQL asks for.
     public var segments: [WALSegment] = []
-    /// The time of the last commit that will be there, or the point's own time when none follows it.
+    /// The time of the last commit that will be there, or the point's own time when none follows
+    /// it.
     public var effectiveTime: Timestamp?
     /// Where replay stops.
     public var effectiveLSN: LSN?
-    /// `recovery_target_*` settings to write, without the timeline: none when everything archived is
-    /// replayed.
+    /// `recovery_target_*` settings to write, without the timeline: none when everything archived
+    /// is replayed.
     public var settings: [Setting] = []
     /// The value of `recovery_target_timeline`, which is always to be written: a number, or
     /// `current` where the timeline's history file is not in the archive.

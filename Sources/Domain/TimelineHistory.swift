@@ -80,7 +80,8 @@ public struct TimelineHistory: Hashable, Sendable {
 
     /// Where `ancestor` ends in this history.
     ///
-    /// Nil for the timeline itself, which has no end; `LSN.zero` for one that is no ancestor at all.
+    /// Nil for the timeline itself, which has no end; `LSN.zero` for one that is no ancestor at
+    /// all.
     public func end(of ancestor: TimelineID) -> LSN? {
         guard ancestor != timeline else { return nil }
         return forks.first { $0.timeline == ancestor }?.end ?? .zero

@@ -38,8 +38,8 @@ public struct AddInstanceJob {
 
     /// Adds the instance. Durable on return.
     ///
-    /// Throws what is wrong with the source, `.refused` for a password in it, `.exists` for a name or
-    /// a cluster that is there already.
+    /// Throws what is wrong with the source, `.refused` for a password in it, `.exists` for a name
+    /// or a cluster that is there already.
     public func run() throws -> Outcome {
         let settings = try ConnectionSettings(source)
         guard !settings.hasPassword else {

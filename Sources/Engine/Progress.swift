@@ -3,7 +3,8 @@ import Synchronization
 
 /// What a job has done so far, as numbers a line or a JSON document can show.
 public struct Progress: Sendable {
-    /// A word for what is going on: `checkpoint`, `copy`, `wal`, `commit`, `fetch`, `sync`, `replay`.
+    /// A word for what is going on: `checkpoint`, `copy`, `wal`, `commit`, `fetch`, `sync`,
+    /// `replay`.
     public var phase: String
     /// Bytes done in this phase.
     public var doneBytes: UInt64

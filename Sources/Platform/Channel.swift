@@ -42,7 +42,8 @@ public final class Channel<Element: ~Copyable & Sendable>: Sendable {
         if let failure = failure ?? nil { throw failure }
     }
 
-    /// The next element, waiting for one; nil when finished and empty. Throws what `abort` was given.
+    /// The next element, waiting for one; nil when finished and empty. Throws what `abort` was
+    /// given.
     public func receive() throws -> Element? {
         let next: Result<Slot?, any Error> = state.wait { box in
             if let failure = box.failure { return .failure(failure) }

@@ -16,8 +16,8 @@ public enum CRC32C {
     }
 }
 
-/// Joins the CRC-32Cs of many blocks of one length in their order: about 50 ns a block, whatever the
-/// block's length, so pages can be summed in parallel and their file's CRC made afterwards.
+/// Joins the CRC-32Cs of many blocks of one length in their order: about 50 ns a block, whatever
+/// the block's length, so pages can be summed in parallel and their file's CRC made afterwards.
 public struct CRC32CJoiner: Sendable {
     private let factor: UInt32
 

@@ -4,7 +4,8 @@ public import Glibc
 extension PgkeepError {
     /// The failure of the system call `call` on `subject`, read from `errno` unless given.
     ///
-    /// A full disk and a missing permission get their own hints, since they are what operators meet.
+    /// A full disk and a missing permission get their own hints, since they are what operators
+    /// meet.
     public static func system(
         _ call: String,
         _ subject: String,

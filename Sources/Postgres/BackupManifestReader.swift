@@ -3,7 +3,8 @@ public import Domain
 /// Reads a `backup_manifest` pushed in slices of any length, with memory for one file at a time.
 ///
 /// As strict as PostgreSQL: unknown or repeated keys are errors, and the checksum on the last line
-/// must be right. Source of the format: src/common/parse_manifest.c, versions 1 (13–16) and 2 (17+).
+/// must be right. Source of the format: src/common/parse_manifest.c, versions 1 (13–16) and 2
+/// (17+).
 public struct BackupManifestReader {
     private enum Expectation {
         case document, firstKey, key, colon, value, commaOrEnd, firstElement, element, nothing

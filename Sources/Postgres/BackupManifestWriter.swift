@@ -12,7 +12,8 @@ public struct BackupManifestWriter {
 
     private static let flushSize = 64 << 10
 
-    /// Begins a manifest for a data directory of the given release; `digest` must be a fresh SHA-256.
+    /// Begins a manifest for a data directory of the given release; `digest` must be a fresh
+    /// SHA-256.
     public init(
         majorVersion: Int,
         systemIdentifier: SystemIdentifier,

@@ -16,7 +16,8 @@ public enum PageChecksum {
         case new
         /// The header says never used, but there is something else than zeros.
         case dirtyNew
-        /// The checksum is wrong; `lsn` is the position of the last WAL record that changed the page.
+        /// The checksum is wrong; `lsn` is the position of the last WAL record that changed the
+        /// page.
         case wrong(expected: UInt16, found: UInt16, lsn: LSN)
     }
 

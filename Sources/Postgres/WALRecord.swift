@@ -9,7 +9,8 @@ struct WALRecord {
     static let maximumSize = 1020 << 20
     // Record headers, then the fixed part of the longest main data: CheckPoint.
     private static let fixedPart = 24 + 13 + 88
-    // The xid of a prepared transaction lies behind lists of any length; beyond this it is given up.
+    // The xid of a prepared transaction lies behind lists of any length; beyond this it is given
+    // up.
     private static let preparedLimit = 4 << 20
 
     let bytes: UnsafeRawBufferPointer

@@ -2,8 +2,8 @@ import Domain
 import Sealing
 import Storage
 
-/// Wrapped keys in the store, each with a sealed digest beside it, so that whoever holds any key can
-/// tell that the slots of others are as they were written.
+/// Wrapped keys in the store, each with a sealed digest beside it, so that whoever holds any key
+/// can tell that the slots of others are as they were written.
 enum KeySlots {
     /// The content of `key/<epoch>.<slot>.seal`.
     private struct Seal: Codable {

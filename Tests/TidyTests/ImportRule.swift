@@ -19,7 +19,7 @@ enum ImportRule {
         ]),
         "pgkeep": engine.union(system).union([
             "Engine", "ArgumentParser", "Foundation", "FoundationEssentials", "Logging",
-            "Subprocess", "SystemPackage", "Yams",
+            "Yams",
         ]),
     ]
 

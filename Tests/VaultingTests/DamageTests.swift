@@ -53,8 +53,8 @@ import Vaulting
             if case .pack(_, let id) = ObjectPlace(name) {
                 needed = Set(readers.filter { uses($0, id) }.map(\.point.id))
             }
-            // All bytes at both ends, where the layout is; of sealed bytes between them every third,
-            // others in every run.
+            // All bytes at both ends, where the layout is; of sealed bytes between them every
+            // third, others in every run.
             let first = Int.random(in: 0..<3, using: &random)
             for offset in 0..<length
             where offset < 100 || offset >= length - 140 || offset % 3 == first {

@@ -6,8 +6,8 @@ import Storage
 import TestSupport
 import Vaulting
 
-/// A vault of format 1 as this repository first wrote it, kept so that every later version proves to
-/// restore it; and the way it was made.
+/// A vault of format 1 as this repository first wrote it, kept so that every later version proves
+/// to restore it; and the way it was made.
 ///
 /// `Fixtures/golden-v1/objects/` holds the objects by name, `key` the key file, `expected` one line
 /// for each thing inside: SHA-256, bytes, name.

@@ -6,9 +6,9 @@ public import Vaulting
 
 /// Takes one base backup of an instance and makes it a recovery point.
 ///
-/// Order of events: lease and role, WAL protected, BASE_BACKUP, all files compared with the server's
-/// manifest, all WAL up to the stop position durable, then the commit. Whatever fails before the
-/// commit leaves nothing visible.
+/// Order of events: lease and role, WAL protected, BASE_BACKUP, all files compared with the
+/// server's manifest, all WAL up to the stop position durable, then the commit. Whatever fails
+/// before the commit leaves nothing visible.
 public struct BackupJob {
     private let context: JobContext
     private let instance: InstanceRecord

@@ -6,9 +6,9 @@ import Vaulting
 
 /// The WAL from a backup's start to its stop, without which the backup is worthless.
 ///
-/// When a streamer of the instance is at work, its archive is waited for. Otherwise the backup has a
-/// connection and a temporary slot of its own, made before the backup begins, so that no segment can
-/// be recycled between the server's answer and our first read.
+/// When a streamer of the instance is at work, its archive is waited for. Otherwise the backup has
+/// a connection and a temporary slot of its own, made before the backup begins, so that no segment
+/// can be recycled between the server's answer and our first read.
 final class BackupWAL {
     private let context: JobContext
     private let instance: InstanceRecord

@@ -6,8 +6,8 @@ import Vaulting
 
 /// One file of a backup while its pages travel: the receiver counts them in, workers place them.
 ///
-/// Each page is placed by exactly one worker, so the arrays need no lock; the last worker of a region
-/// is found by counting down, which also makes the others' writes visible to it.
+/// Each page is placed by exactly one worker, so the arrays need no lock; the last worker of a
+/// region is found by counting down, which also makes the others' writes visible to it.
 final class IncomingFile: @unchecked Sendable {
     static let pageSize = VaultFormat.pageBytes
     static let regionPages = VaultFormat.regionPages

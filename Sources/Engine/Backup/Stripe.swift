@@ -2,7 +2,8 @@ import Platform
 
 /// A buffer of pages on its way from the receiver to a worker: pieces of one or several files.
 ///
-/// Every piece begins at a multiple of the page size; a file's short last page is filled with zeros.
+/// Every piece begins at a multiple of the page size; a file's short last page is filled with
+/// zeros.
 struct Stripe: ~Copyable, Sendable {
     /// A run of pages of one file.
     struct Piece: Sendable {

@@ -5,9 +5,9 @@ import SystemPackage
 
 /// Starts the server of a restored directory and follows its recovery until it accepts writes.
 ///
-/// Nothing is asked over SQL: the copy's pg_hba.conf and passwords are the source's. The state comes
-/// from `postmaster.pid`, which the server keeps in every locale, the details from its log, which is
-/// forced to the C locale for this one start.
+/// Nothing is asked over SQL: the copy's pg_hba.conf and passwords are the source's. The state
+/// comes from `postmaster.pid`, which the server keeps in every locale, the details from its log,
+/// which is forced to the C locale for this one start.
 public struct RecoveryServer: Sendable {
     /// How recovery ended.
     public struct Outcome: Sendable {
@@ -143,8 +143,8 @@ public struct RecoveryServer: Sendable {
         )
     }
 
-    /// The state line of `postmaster.pid` (PostgreSQL 10 and later): `starting`, `standby`, `ready`,
-    /// `stopping`; nil without the file.
+    /// The state line of `postmaster.pid` (PostgreSQL 10 and later): `starting`, `standby`,
+    /// `ready`, `stopping`; nil without the file.
     private func state() throws -> String? {
         let path = directory + "/postmaster.pid"
         guard try FileSystem.info(path) != nil, let bytes = try? FileSystem.readFile(path) else {

@@ -101,8 +101,8 @@ public struct RecoverySettings: Sendable {
         return settings
     }
 
-    /// What keeps a copy from archiving, replicating, running jobs, or being reached from elsewhere,
-    /// and from depending on files only the source's host has.
+    /// What keeps a copy from archiving, replicating, running jobs, or being reached from
+    /// elsewhere, and from depending on files only the source's host has.
     private var harmless: [Setting] {
         var settings = [
             Setting("archive_mode", "off"), Setting("archive_command", ""),

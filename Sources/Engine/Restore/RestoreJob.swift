@@ -6,9 +6,9 @@ public import Vaulting
 
 /// Restores a recovery point and prepares the copy to recover to the target by itself.
 ///
-/// Order of events: plan and refusals, before a byte is written; lease; files, WAL up to consistency,
-/// configuration; manifest; everything durable; `global/pg_control` last. Until then the directory
-/// starts no server. Whatever fails removes what was written.
+/// Order of events: plan and refusals, before a byte is written; lease; files, WAL up to
+/// consistency, configuration; manifest; everything durable; `global/pg_control` last. Until then
+/// the directory starts no server. Whatever fails removes what was written.
 public struct RestoreJob {
     private let context: JobContext
     private let instance: InstanceRecord

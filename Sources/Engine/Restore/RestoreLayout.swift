@@ -15,7 +15,8 @@ struct RestoreLayout: Sendable {
     /// - Throws: `.targetDirectory`, `.usage` for an oid the point does not have.
     init(_ point: RecoveryPoint, _ options: RestoreOptions) throws {
         directory = options.directory
-        // A relative location is a tablespace inside the data directory: it has no place of its own.
+        // A relative location is a tablespace inside the data directory: it has no place of its
+        // own.
         let outside = point.tablespaces.filter { $0.path.hasPrefix("/") }
         if let unknown = options.tablespaces.keys.first(where: { oid in
             !outside.contains { $0.oid == oid }

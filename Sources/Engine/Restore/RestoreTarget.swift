@@ -49,8 +49,8 @@ public enum RestoreTarget {
         }
     }
 
-    /// Refuses a target inside any server's data directory: the source's own, above all. The control
-    /// file tells such a directory, whoever may read it and whether its server runs or not.
+    /// Refuses a target inside any server's data directory: the source's own, above all. The
+    /// control file tells such a directory, whoever may read it and whether its server runs or not.
     private static func refuseInsideDataDirectory(_ path: String) throws {
         var ancestor = FileSystem.parent(of: path)
         while let directory = ancestor {

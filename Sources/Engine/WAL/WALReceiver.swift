@@ -16,7 +16,8 @@ struct WALReceiver {
     let clock: any Clock
 
     /// Streams from `start`, the first byte of a segment, until the control stops it, the token is
-    /// cancelled, the timeline ends or the server stops. All that was received is durable on return.
+    /// cancelled, the timeline ends or the server stops. All that was received is durable on
+    /// return.
     ///
     /// - Parameter closesPart: publish an unfinished last segment as a part whatever the end; the
     ///   end of a timeline always does.

@@ -273,7 +273,8 @@ public final class WALStreamJob {
                 "WAL the vault lacks is gone from the server"
                     + (wasLost ? " because its replication slot was invalidated" : ""),
                 hint: "run pgkeep wal stream \(instance.name) --accept-gap to record the gap and go"
-                    + " on behind it, and take a backup at once: pgkeep backup create \(instance.name)",
+                    + " on behind it, and take a backup at once:"
+                    + " pgkeep backup create \(instance.name)",
                 cause: error
             )
         }

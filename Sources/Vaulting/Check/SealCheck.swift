@@ -60,7 +60,8 @@ struct SealCheck {
         return sha.finish()
     }
 
-    /// Opens the frames that lie in `block`, which begins at `position` and ends before frame `next`.
+    /// Opens the frames that lie in `block`, which begins at `position` and ends before frame
+    /// `next`.
     private func open(
         _ block: UnsafeRawBufferPointer,
         at position: UInt64,

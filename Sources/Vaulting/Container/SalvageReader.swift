@@ -19,8 +19,8 @@ public final class SalvageReader {
     private let store: any ObjectStore
     private let opener: FrameOpener
 
-    /// Opens `name` by its header alone. Parameters and errors as for `SealedObjectReader`; an object
-    /// too short to have a header is `.integrity`.
+    /// Opens `name` by its header alone. Parameters and errors as for `SealedObjectReader`; an
+    /// object too short to have a header is `.integrity`.
     public init(
         _ vault: Vault,
         _ name: ObjectName,

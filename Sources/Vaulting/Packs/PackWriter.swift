@@ -5,8 +5,8 @@ import Sealing
 /// Fills packs with pages and frames: one for each worker thread, never shared.
 ///
 /// Pages gather in a frame of 16, which may join pages of several files; a pack is closed near
-/// 64 MiB and handed to the session's publishing thread while the next one is begun. Nothing here is
-/// durable before `BackupSession.commit`.
+/// 64 MiB and handed to the session's publishing thread while the next one is begun. Nothing here
+/// is durable before `BackupSession.commit`.
 public final class PackWriter {
     private let sink: PackSink
     private var object: SealedObjectWriter?
@@ -31,8 +31,9 @@ public final class PackWriter {
         try append(pages: page)
     }
 
-    /// Adds up to 16 consecutive pages, which get consecutive numbers in one pack; returns where the
-    /// first lies. Only the last may be short, and is filled up with zeros. The bytes are copied.
+    /// Adds up to 16 consecutive pages, which get consecutive numbers in one pack; returns where
+    /// the first lies. Only the last may be short, and is filled up with zeros. The bytes are
+    /// copied.
     public func append(pages source: UnsafeRawBufferPointer) throws -> PageLocation {
         precondition(source.count > 0 && source.count <= VaultFormat.pageFrameBytes)
         let count = (source.count + VaultFormat.pageBytes - 1) / VaultFormat.pageBytes

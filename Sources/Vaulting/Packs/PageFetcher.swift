@@ -39,8 +39,8 @@ public final class PageFetcher {
     init(_ reader: PointReader) { self.reader = reader }
 
     /// Fetches all pages of `runs`, which are given in any order, and hands them to `body` as they
-    /// come: `tag` is that of the first page in the bytes, 1 to 16 whole pages with consecutive tags.
-    /// The bytes are only valid during the call. Errors of `body` end it.
+    /// come: `tag` is that of the first page in the bytes, 1 to 16 whole pages with consecutive
+    /// tags. The bytes are only valid during the call. Errors of `body` end it.
     public func fetch(
         _ runs: [PageRun],
         _ body: (_ tag: UInt64, _ pages: UnsafeRawBufferPointer) throws -> Void

@@ -4,8 +4,8 @@ import Storage
 
 /// One backup from its lease to its commit; nothing of it is visible before `commit` returns.
 ///
-/// Order of events (format spec, *The order of events*): lease naming the parent, look at the parent
-/// again, packs, root put-if-absent, lease removed. Shared by the threads of the backup.
+/// Order of events (format spec, *The order of events*): lease naming the parent, look at the
+/// parent again, packs, root put-if-absent, lease removed. Shared by the threads of the backup.
 public final class BackupSession: Sendable {
     /// The session's id, which becomes the recovery point's.
     public let id: PointID
@@ -81,9 +81,9 @@ public final class BackupSession: Sendable {
 
     /// Writes catalog and root; on return the recovery point exists and is durable.
     ///
-    /// All pack writers must have been finished. `point` carries the session's id; its counts, sizes,
-    /// parent and finishing time are filled in. Throws `.busy` when the session was fenced. After an
-    /// error the session can only be abandoned.
+    /// All pack writers must have been finished. `point` carries the session's id; its counts,
+    /// sizes, parent and finishing time are filled in. Throws `.busy` when the session was fenced.
+    /// After an error the session can only be abandoned.
     public func commit(
         _ point: RecoveryPoint,
         catalog: CatalogWriter,
@@ -122,8 +122,9 @@ public final class BackupSession: Sendable {
         return root.point
     }
 
-    /// Gives up: removes the session's packs and lease, unless the commit turns out to have happened.
-    /// Best effort; what it must leave, pruning collects. Does nothing after a successful commit.
+    /// Gives up: removes the session's packs and lease, unless the commit turns out to have
+    /// happened. Best effort; what it must leave, pruning collects. Does nothing after a successful
+    /// commit.
     public func abandon() {
         let last = state.change { state in
             defer { state = .ended }
@@ -133,7 +134,8 @@ public final class BackupSession: Sendable {
         switch last {
         case .ended: return
         case .undecided(let bytes):
-            // Whether the root exists is unknown. A tombstone settles it; without one, touch nothing.
+            // Whether the root exists is unknown. A tombstone settles it; without one, touch
+            // nothing.
             switch try? Commit.fence(self, unless: bytes) {
             case true?: break
             case false?: return (try? lease.end()) ?? ()

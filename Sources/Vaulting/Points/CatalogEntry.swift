@@ -12,8 +12,8 @@ public struct CatalogEntry: Equatable, Sendable {
         case link(target: [UInt8])
     }
 
-    /// The path's bytes, relative to the data directory, without leading slash; files of tablespaces
-    /// lie under `pg_tblspc/<oid>/`.
+    /// The path's bytes, relative to the data directory, without leading slash; files of
+    /// tablespaces lie under `pg_tblspc/<oid>/`.
     public var path: [UInt8]
     /// Permission bits.
     public var mode: UInt32

@@ -162,8 +162,8 @@ public final class PointReader: Sendable {
         }
     }
 
-    /// The map of region `number` (0 for the first GiB) of a file, or nil when it has no such region.
-    /// An empty file has no region. Checked against the file's size.
+    /// The map of region `number` (0 for the first GiB) of a file, or nil when it has no such
+    /// region. An empty file has no region. Checked against the file's size.
     public func map(
         of entry: CatalogEntry,
         region number: Int,

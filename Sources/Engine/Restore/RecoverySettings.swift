@@ -26,8 +26,8 @@ public struct RecoverySettings: Sendable {
     /// `recovery_target_*` but the timeline and action; empty means the end of the WAL. At most one
     /// kind of target: PostgreSQL refuses several, and an empty one counts when it comes last.
     public var target: [Setting]
-    /// The timeline to follow, always named: `latest` would follow any stray history file.
-    public var timeline: UInt32
+    /// The timeline to follow, a number or `current`: `latest` would follow any stray history file.
+    public var timeline: String
     /// Stop at the target and wait instead of promoting.
     public var pauses: Bool
     /// Settings replay needs at least as high as the source had them.
@@ -49,7 +49,7 @@ public struct RecoverySettings: Sendable {
         restoreCommand: String,
         recoveryEndCommand: String,
         target: [Setting],
-        timeline: UInt32,
+        timeline: String,
         pauses: Bool,
         floors: [Setting],
         isHarmless: Bool,
@@ -96,7 +96,7 @@ public struct RecoverySettings: Sendable {
         var settings = [Setting("restore_command", restoreCommand)]
         settings.append(Setting("recovery_end_command", recoveryEndCommand))
         settings += target
-        settings.append(Setting("recovery_target_timeline", String(timeline)))
+        settings.append(Setting("recovery_target_timeline", timeline))
         settings.append(Setting("recovery_target_action", pauses ? "pause" : "promote"))
         return settings
     }

@@ -183,7 +183,7 @@ public struct RestoreJob {
             restoreCommand: restoreCommand(keyPath),
             recoveryEndCommand: "rm -f " + Self.inCommand(keyPath),
             target: plan.settings.map { RecoverySettings.Setting($0.name, $0.value) },
-            timeline: plan.timeline ?? reader.point.timeline,
+            timeline: plan.targetTimeline,
             pauses: options.pauses,
             floors: plan.floor.raised(to: reader.point.settings).settings
                 .filter { $0.value > 0 }

@@ -47,6 +47,13 @@ struct StreamStart {
             let next = history?.timeline(at: end) ?? identity.timeline
             return StreamStart(timeline: next, position: segmentStart(end))
         }
+        // Backups that streamed for themselves leave islands. What the slot still keeps before them
+        // fills the holes; segments that are there already are found equal and cost nothing.
+        if let kept = slot?.restartLSN, segmentStart(kept) < position {
+            let held = try archive.durableEnd(of: timeline, from: segmentStart(kept))
+            let first = segmentStart(held ?? kept)
+            if first < position { return StreamStart(timeline: timeline, position: first) }
+        }
         return StreamStart(timeline: timeline, position: position)
     }
 }

@@ -51,7 +51,7 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
-run() { printf '$ %s\n' "$(echo "$*" | sed "s|$scratch/||g")"; as_user "$@"; }
+run() { printf "$ %s\n" "$(echo "$*" | sed "s|$scratch/||g")"; as_user "$@" 2>&1; }
 sql() { as_user "$bin/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }
 begun=$(date +%s)
 

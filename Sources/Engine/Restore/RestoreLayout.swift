@@ -34,9 +34,17 @@ struct RestoreLayout: Sendable {
                 return (tablespace.oid, options.tablespaces[tablespace.oid] ?? beside)
             }
         )
-        try RestoreTarget.check(directory)
+        let places = [directory] + tablespaces.values
+        guard Set(places).count == places.count else {
+            throw PgkeepError(
+                .usage,
+                "two parts of the copy are to go to one directory",
+                hint: "name a directory of its own for each tablespace: --tablespace OID=DIR"
+            )
+        }
+        try RestoreTarget.check(directory, vault: options.vaultLocation)
         for (oid, path) in tablespaces where options.tablespaces[oid] != nil {
-            try RestoreTarget.check(path)
+            try RestoreTarget.check(path, vault: options.vaultLocation)
         }
         for path in tablespaces.values where (try FileSystem.list(path) ?? []).count > 0 {
             throw PgkeepError(

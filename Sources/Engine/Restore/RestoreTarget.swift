@@ -5,12 +5,15 @@ import Platform
 ///
 /// Nothing here creates or removes anything: a refusal leaves the target as it was.
 public enum RestoreTarget {
-    /// Refuses a directory that holds anything, runs a server, or lies in one's data directory.
+    /// Refuses a directory that holds anything, runs a server, or lies in a server's directories or
+    /// in the vault.
     ///
-    /// - Parameter path: absolute path of the directory to be; it may be missing.
+    /// - Parameters:
+    ///   - path: absolute path of the directory to be; it may be missing.
+    ///   - vault: the vault's directory.
     /// - Throws: `.targetDirectory`.
-    public static func check(_ path: String) throws {
-        try refuseInsideDataDirectory(path)
+    public static func check(_ path: String, vault: String) throws {
+        try refuseInside(path, vault: vault)
         guard let found = try FileSystem.info(path, followLinks: true) else {
             guard let parent = FileSystem.parent(of: path),
                 try FileSystem.info(parent, followLinks: true)?.kind == .directory
@@ -49,21 +52,51 @@ public enum RestoreTarget {
         }
     }
 
-    /// Refuses a target inside any server's data directory: the source's own, above all. The
-    /// control file tells such a directory, whoever may read it and whether its server runs or not.
-    private static func refuseInsideDataDirectory(_ path: String) throws {
-        var ancestor = FileSystem.parent(of: path)
+    /// Refuses a target inside any server's data directory or tablespace, the source's own above
+    /// all, and inside the vault. The control file tells a data directory, whoever may read it and
+    /// whether its server runs or not; a link to it does not hide it.
+    private static func refuseInside(_ path: String, vault: String) throws {
+        let vault = FileSystem.resolved(vault)
+        var ancestor = try existingAncestor(of: path)
         while let directory = ancestor {
-            let control = directory + "/global/pg_control"
-            if try FileSystem.info(control, followLinks: true) != nil {
+            if let holder = try holder(directory, vault: vault) {
                 throw PgkeepError(
                     .targetDirectory,
-                    "\(path) lies inside the data directory \(directory)",
+                    "\(path) lies inside \(holder) \(directory)",
                     hint: "choose a directory outside it; a restore never touches a server's files"
+                        + " or the vault's"
                 )
             }
             let parent = FileSystem.parent(of: directory)
             ancestor = parent == directory ? nil : parent
         }
+    }
+
+    /// The nearest directory above `path` that is there, without links.
+    private static func existingAncestor(of path: String) throws -> String? {
+        if let real = FileSystem.resolved(path) { return FileSystem.parent(of: real) }
+        var ancestor = FileSystem.parent(of: path)
+        while let directory = ancestor {
+            if let real = FileSystem.resolved(directory) { return real }
+            ancestor = directory == "/" ? nil : FileSystem.parent(of: directory)
+        }
+        return nil
+    }
+
+    /// What a directory is in words, when nothing may be written into it.
+    private static func holder(_ directory: String, vault: String?) throws -> String? {
+        if directory == vault { return "the vault" }
+        if try FileSystem.info(directory + "/global/pg_control", followLinks: true) != nil {
+            return "the data directory"
+        }
+        // A directory that cannot be listed has nothing to tell; it cannot be written to either.
+        let names = (try? FileSystem.list(directory)) ?? []
+        return names.contains(where: isTablespaceVersion) ? "the tablespace" : nil
+    }
+
+    /// True for `PG_18_202506291`, which a server makes in each tablespace directory.
+    private static func isTablespaceVersion(_ name: String) -> Bool {
+        let parts = name.split(separator: "_", omittingEmptySubsequences: false)
+        return parts.count == 3 && parts[0] == "PG" && Int(parts[1]) != nil && Int(parts[2]) != nil
     }
 }

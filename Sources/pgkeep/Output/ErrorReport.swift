@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import Postgres
 
 /// A failure as the operator sees it: what failed, what to do, a code for scripts, an exit code.
 struct ErrorReport {
@@ -40,6 +41,10 @@ struct ErrorReport {
             }
             if advice.isEmpty { advice = inner.hint }
             cause = inner.cause
+        }
+        // The server's own words say which of the many reasons it was.
+        if let said = cause as? PostgresError, !said.message.isEmpty {
+            parts.append(said.description)
         }
         message = Self.oneLine(parts.joined(separator: ": "))
         hint = Self.oneLine(advice.isEmpty ? Self.general(error.code) : advice)

@@ -184,4 +184,30 @@ import Vaulting
         #expect(text.contains(points[1].description))
         #expect(copies.contains { $0.first == FrameKind.packTable.rawValue })
     }
+
+    @Test func `what others do meanwhile is no damage`() throws {
+        let store = MemoryStore()
+        let (vault, points) = try makeVault(store)
+        let abandoned = try BackupSession.begin(vault, system)
+        _ = try Backup(files: ["x": [1]]).store(abandoned, workers: 1)
+        let names = store.names
+        // After the listing one backup commits, one gives up, and pruning takes a point away.
+        store.failOnce(.refuse) { call in
+            guard call.operation == .get, call.name == "vault.json" else { return false }
+            store.setFaults(nil)
+            _ = try? Backup(files: ["y": [2]]).run(in: vault)
+            abandoned.abandon()
+            store.overwrite(VaultNames.gone(system, points[1]), with: [1])
+            store.lose(VaultNames.root(system, points[1]))
+            for name in names {
+                if case .pack(_, let id) = ObjectPlace(name), id.session == points[1] {
+                    store.lose(name)
+                }
+            }
+            return false
+        }
+        let damage = try check(vault, .decode)
+        // The marker itself is no sealed object here; it came after the listing, too.
+        #expect(damage == [], "\(damage)")
+    }
 }

@@ -167,6 +167,11 @@ struct SyntheticBackup {
             try catalog.add(Self.store(file, name, session, writer))
         }
         try writer.finish()
+        try addOthers(to: catalog)
+        return catalog
+    }
+
+    private func addOthers(to catalog: CatalogWriter) throws {
         for directory in directories {
             try catalog.add(
                 CatalogEntry(
@@ -187,7 +192,6 @@ struct SyntheticBackup {
                 )
             )
         }
-        return catalog
     }
 
     private func makeBuilders(

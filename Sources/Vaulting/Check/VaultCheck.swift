@@ -90,8 +90,17 @@ public final class VaultCheck {
             for point in points { try PointCheck(point, self).run() }
         }
         for object in objects { try checkObject(object) }
-        report.damage = found.values.sorted { $0.object < $1.object }
+        report.damage = try found.values.filter { try !isCondemned($0) }
+            .sorted { $0.object < $1.object }
         return report
+    }
+
+    /// True when all points that need the object were condemned while we looked: pruning takes it.
+    private func isCondemned(_ damage: Damage) throws -> Bool {
+        guard let system = damage.system, !damage.points.isEmpty else { return false }
+        return try damage.points.allSatisfy {
+            try vault.store.head(VaultNames.gone(system, $0)) != nil
+        }
     }
 
     // MARK: - What is found
@@ -137,6 +146,8 @@ public final class VaultCheck {
         var points: [PointReader] = []
         for id in try PointStore.visible(vault, system) {
             let name = VaultNames.root(system, id)
+            // A point committed since has packs that are not in the listing.
+            guard listed[name] != nil else { continue }
             try examine(name) {
                 guard try PointStore.isRoot(vault, system, id) else { return }
                 points.append(try PointReader(vault, system, id))
@@ -190,21 +201,20 @@ public final class VaultCheck {
     /// Packs of a session that has neither root nor tombstone, marker nor lease: its root is lost.
     private func checkOrphans(_ system: SystemIdentifier) throws {
         let prefix = VaultNames.packPrefix(system)
-        let sessions = Set(
-            listed.keys.compactMap { name -> PointID? in
-                guard name.text.hasPrefix(prefix), case .pack(_, let id) = ObjectPlace(name)
-                else { return nil }
-                return id.session
-            }
-        )
-        for session in sessions {
+        var packs: [PointID: ObjectName] = [:]
+        for name in listed.keys where name.text.hasPrefix(prefix) {
+            if case .pack(_, let id) = ObjectPlace(name) { packs[id.session] = name }
+        }
+        for (session, pack) in packs {
             let marks = [
                 VaultNames.root(system, session), VaultNames.gone(system, session),
                 VaultNames.lease(system, session),
             ]
-            // A session that began after the listing shows its lease now.
-            if marks.allSatisfy({ listed[$0] == nil }),
-                try marks.allSatisfy({ try vault.store.head($0) == nil })
+            guard marks.allSatisfy({ listed[$0] == nil }) else { continue }
+            // A session that began after the listing shows a mark now; one that gave up meanwhile
+            // has removed its packs before its lease.
+            if try marks.allSatisfy({ try vault.store.head($0) == nil }),
+                try vault.store.head(pack) != nil
             {
                 damaged(
                     VaultNames.root(system, session),

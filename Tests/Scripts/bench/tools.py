@@ -9,6 +9,13 @@ import shutil
 from measure import measure, run, time_each, tree_bytes
 
 
+def absent(path):
+    """The path without a file, as the server makes sure of before it asks for a segment."""
+    if os.path.exists(path):
+        os.remove(path)
+    return path
+
+
 class Floor:
     """The server's own stream thrown away: nothing that goes through it can be faster."""
     name = "stream to nowhere"
@@ -137,7 +144,7 @@ pg1-user=postgres
         self.archive_for_real()
 
     def fetch(self, segments, directory):
-        target = f"{directory}/fetched-pgbackrest"
+        target = absent(f"{directory}/fetched-pgbackrest")
         return time_each([self.command("--no-archive-async", "archive-get", name, target)
                           for name in segments])
 
@@ -203,6 +210,6 @@ class Pgkeep:
         return {**cost, "stored": tree_bytes(self.vault) - before}
 
     def fetch(self, segments, directory):
-        target = f"{directory}/fetched-pgkeep"
+        target = absent(f"{directory}/fetched-pgkeep")
         return time_each([[self.binary, "wal", "fetch", "bench", name, target]
                           for name in segments], self.environment)

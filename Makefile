@@ -7,7 +7,10 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SWIFT_BUILD := swift build -c release
 export PGKEEP_BINARY ?= $(CURDIR)/.build/release/pgkeep
 
-.PHONY: help setup build release test test-fast bench fmt check demo clean
+SHARE := .build/share
+PREFIX ?= /usr/local
+
+.PHONY: help setup build release man install test test-fast bench fmt check demo clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +24,19 @@ build: ## build pgkeep into .build/release
 
 release: build ## build pgkeep as it is handed out: .build/pgkeep, symbols left out
 	@strip -o .build/pgkeep .build/release/pgkeep
+
+man: build ## write man page and shell completions into .build/share
+	@$(SWIFT_BUILD) --product generate-manual
+	@mkdir -p $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+	    $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	@.build/release/generate-manual $(PGKEEP_BINARY) --output-directory $(SHARE)/man/man1
+	@$(PGKEEP_BINARY) --generate-completion-script bash >$(SHARE)/bash-completion/completions/pgkeep
+	@$(PGKEEP_BINARY) --generate-completion-script zsh >$(SHARE)/zsh/site-functions/_pgkeep
+	@$(PGKEEP_BINARY) --generate-completion-script fish >$(SHARE)/fish/vendor_completions.d/pgkeep.fish
+
+install: release man ## install program, man page and completions under PREFIX (/usr/local)
+	@install -D -m 755 .build/pgkeep $(DESTDIR)$(PREFIX)/bin/pgkeep
+	@cd $(SHARE) && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/{} \;
 
 test: setup ## run all tests, against live PostgreSQL 15, 16 and 18
 	@$(SWIFT_BUILD) --build-tests

@@ -28,7 +28,12 @@ public final class File: @unchecked Sendable {
     }
 
     /// Opens `path`.
-    public init(_ path: String, _ mode: Mode) throws(PgkeepError) {
+    public convenience init(_ path: String, _ mode: Mode) throws(PgkeepError) {
+        try self.init(RawPath(path), mode)
+    }
+
+    /// Opens `path`.
+    public init(_ path: RawPath, _ mode: Mode) throws(PgkeepError) {
         let (flags, bits): (Int32, UInt32) =
             switch mode {
             case .read: (O_RDONLY, 0)
@@ -38,9 +43,11 @@ public final class File: @unchecked Sendable {
             case .directory: (O_RDONLY | O_DIRECTORY, 0)
             }
         var opened: Int32
-        repeat { opened = pgkeep_open(path, flags, bits) } while opened < 0 && errno == EINTR
-        guard opened >= 0 else { throw .system("open", path) }
-        self.path = path
+        repeat {
+            opened = path.withCString { pgkeep_open($0, flags, bits) }
+        } while opened < 0 && errno == EINTR
+        guard opened >= 0 else { throw .system("open", path.text) }
+        self.path = path.text
         descriptor = opened
     }
 

@@ -56,30 +56,37 @@ public enum FileSystem {
 
     /// The names in a directory, sorted, without `.` and `..`; nil when it does not exist.
     public static func list(_ path: String) throws(PgkeepError) -> [String]? {
-        guard let directory = opendir(path) else {
+        try listRaw(RawPath(path))?.map { String(decoding: $0, as: UTF8.self) }.sorted()
+    }
+
+    /// The names as they are, in no order.
+    private static func listRaw(_ path: RawPath) throws(PgkeepError) -> [[UInt8]]? {
+        guard let directory = path.withCString({ opendir($0) }) else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw .system("open directory", path)
+            throw .system("open directory", path.text)
         }
         defer { closedir(directory) }
-        var names: [String] = []
+        var names: [[UInt8]] = []
         while true {
             errno = 0
             guard let entry = readdir(directory) else {
-                guard errno == 0 else { throw .system("read directory", path) }
-                break
+                guard errno == 0 else { throw .system("read directory", path.text) }
+                return names
             }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [46], name != [46, 46] { names.append(name) }
         }
-        return names.sorted()
     }
 
     /// Creates one directory; an existing one is left alone.
     public static func makeDirectory(_ path: String, mode: UInt32 = 0o700) throws(PgkeepError) {
-        guard mkdir(path, mode) == 0 || errno == EEXIST else {
-            throw .system("create directory", path)
+        try makeDirectory(RawPath(path), mode: mode)
+    }
+
+    /// Creates one directory; an existing one is left alone.
+    public static func makeDirectory(_ path: RawPath, mode: UInt32) throws(PgkeepError) {
+        guard path.withCString({ mkdir($0, mode) }) == 0 || errno == EEXIST else {
+            throw .system("create directory", path.text)
         }
     }
 
@@ -91,6 +98,11 @@ public enum FileSystem {
         }
         try makeDirectories(parent, mode: mode)
         try makeDirectory(path, mode: mode)
+    }
+
+    /// Sets the permission bits of a file or directory.
+    public static func setMode(_ path: String, _ mode: UInt32) throws(PgkeepError) {
+        guard chmod(path, mode) == 0 else { throw .system("change the permissions of", path) }
     }
 
     /// The directory part of a path: nil for a bare name.
@@ -131,13 +143,18 @@ public enum FileSystem {
 
     /// Removes a directory with all it holds, not following links; a missing one is no error.
     public static func removeTree(_ path: String) throws(PgkeepError) {
-        guard let found = try info(path) else { return }
-        guard found.kind == .directory else {
-            try removeFile(path)
-            return
+        try removeTree(RawPath(path))
+    }
+
+    /// By its raw path: not every name in a data directory is text.
+    private static func removeTree(_ path: RawPath) throws(PgkeepError) {
+        if path.withCString({ unlink($0) }) == 0 || errno == ENOENT || errno == ENOTDIR { return }
+        // Linux says EISDIR of a directory, POSIX EPERM.
+        guard errno == EISDIR || errno == EPERM else { throw .system("remove", path.text) }
+        for name in try listRaw(path) ?? [] { try removeTree(path.appending(name)) }
+        guard path.withCString({ rmdir($0) }) == 0 || errno == ENOENT else {
+            throw .system("remove", path.text)
         }
-        for name in try list(path) ?? [] { try removeTree(path + "/" + name) }
-        guard rmdir(path) == 0 || errno == ENOENT else { throw .system("remove", path) }
     }
 
     /// Renames, replacing `to`. Durable only after the directory is synced.

@@ -40,6 +40,13 @@ public struct UserAccount: Hashable, Sendable {
 
     /// Gives a file or directory to this account; links are not followed.
     public func takeOwnership(of path: String) throws(PgkeepError) {
-        guard lchown(path, user, group) == 0 else { throw .system("change the owner of", path) }
+        try takeOwnership(of: RawPath(path))
+    }
+
+    /// Gives a file or directory to this account; links are not followed.
+    public func takeOwnership(of path: RawPath) throws(PgkeepError) {
+        guard path.withCString({ lchown($0, user, group) }) == 0 else {
+            throw .system("change the owner of", path.text)
+        }
     }
 }

@@ -34,7 +34,7 @@ struct CapturedConfiguration {
             for file in configuration.files {
                 guard let content = file.content else { continue }
                 let writer = AttachmentWriter(
-                    name: file.path,
+                    name: ConfigurationPlaces.attachmentName(file.role, file.path),
                     kind: .configuration,
                     mode: 0o600,
                     with: packs

@@ -6,20 +6,33 @@ import Synchronization
 /// Writes the small files of a copy, with the few changes a restore makes to them.
 ///
 /// `global/pg_control` is held back until everything else is durable: a directory without it starts
-/// no server, so an interrupted restore can never be taken for a complete one.
+/// no server, so an interrupted restore can never be taken for a complete one. The configuration
+/// files are held back until all captured ones are known.
 final class RestoreEdits: Sendable {
-    private let held = Mutex<(path: String, mode: UInt32, content: [UInt8])?>(nil)
-    private let configuration = Mutex<[String: [UInt8]]>([:])
+    /// A file that is not written yet.
+    struct Held: Sendable {
+        let place: RawPath
+        let mode: UInt32
+        let modified: Int64
+        let content: [UInt8]
+    }
+    private let held = Mutex<[String: Held]>([:])
 
-    private static let controlPath = Array("global/pg_control".utf8)
+    private static let controlPath = "global/pg_control"
     private static let labelPath = Array("backup_label".utf8)
-    private static let configurationPaths = ["postgresql.conf", "postgresql.auto.conf"]
+    private static let overlaidPath = Array("postgresql.auto.conf".utf8)
+    /// The configuration files held back.
+    static let configurationPaths: Set<String> = [
+        "postgresql.conf", "pg_hba.conf", "pg_ident.conf",
+    ]
 
     /// Files that are not restored: links take the place of the tablespace map.
     static func isLeftOut(_ path: [UInt8]) -> Bool { path == Array("tablespace_map".utf8) }
 
-    /// The configuration files as they were written, by path in the data directory.
-    var writtenConfiguration: [String: [UInt8]] { configuration.withLock { $0 } }
+    /// Takes out what is held of a configuration file; nil when the data directory had none.
+    func takeConfiguration(_ name: String) -> Held? {
+        held.withLock { $0.removeValue(forKey: name) }
+    }
 
     /// Writes one small file and lists it in the manifest as it lies there then.
     func write(
@@ -28,32 +41,26 @@ final class RestoreEdits: Sendable {
         manifest: RestoredManifest,
         owner: UserAccount?
     ) throws {
-        if file.path == Self.controlPath {
-            held.withLock { $0 = (file.place, file.mode, Array(content)) }
-            try manifest.add(
-                file.path,
-                size: file.size,
-                crc32c: CRC32C.of(content),
-                modified: file.modified
+        let name = String(decoding: file.path, as: UTF8.self)
+        let isControl = name == Self.controlPath
+        if isControl || Self.configurationPaths.contains(name) {
+            let file = Held(
+                place: file.place,
+                mode: file.mode,
+                modified: file.modified,
+                content: Array(content)
             )
-            return
+            held.withLock { $0[name] = file }
+            guard isControl else { return }
         }
-        guard let changed = change(file.path, content) else {
-            try put(file.place, content, mode: file.mode, owner: owner)
+        let changed = change(file.path, content)
+        try (changed ?? []).withUnsafeBytes { bytes in
+            let content = changed == nil ? content : bytes
+            if !isControl { try put(file.place, content, mode: file.mode, owner: owner) }
             try manifest.add(
                 file.path,
-                size: file.size,
+                size: UInt64(content.count),
                 crc32c: CRC32C.of(content),
-                modified: file.modified
-            )
-            return
-        }
-        try changed.withUnsafeBytes { bytes in
-            try put(file.place, bytes, mode: file.mode, owner: owner)
-            try manifest.add(
-                file.path,
-                size: UInt64(bytes.count),
-                crc32c: CRC32C.of(bytes),
                 modified: file.modified
             )
         }
@@ -61,7 +68,7 @@ final class RestoreEdits: Sendable {
 
     /// Writes the file held back, durably. Call when everything else is durable.
     func release(owner: UserAccount?) throws {
-        guard let control = held.withLock({ $0 }) else {
+        guard let control = held.withLock({ $0[Self.controlPath] }) else {
             throw PgkeepError(
                 .integrity,
                 "the point has no global/pg_control",
@@ -69,10 +76,10 @@ final class RestoreEdits: Sendable {
             )
         }
         try control.content.withUnsafeBytes {
-            try put(control.path, $0, mode: control.mode, owner: owner)
+            try put(control.place, $0, mode: control.mode, owner: owner)
         }
-        try File(control.path, .update).sync()
-        try FileSystem.syncDirectory(FileSystem.parent(of: control.path) ?? "/")
+        try File(control.place, .update).sync()
+        try FileSystem.syncDirectory(FileSystem.parent(of: control.place.text) ?? "/")
     }
 
     /// The content a file gets instead of its own; nil when it stays as it is.
@@ -80,19 +87,16 @@ final class RestoreEdits: Sendable {
         if path == Self.labelPath {
             return BackupLabel.withoutIncrementalLines(Array(content))
         }
-        let name = String(decoding: path, as: UTF8.self)
-        guard Self.configurationPaths.contains(name) else { return nil }
-        let text = ConfigurationText.disabling(
+        guard path == Self.overlaidPath else { return nil }
+        return ConfigurationText.disabling(
             RecoverySettings.superseded,
-            in: String(decoding: content, as: UTF8.self),
-            why: "disabled by pgkeep restore"
+            in: Array(content),
+            why: "by pgkeep restore"
         )
-        configuration.withLock { $0[name] = Array(text.utf8) }
-        return Array(text.utf8)
     }
 
     private func put(
-        _ place: String,
+        _ place: RawPath,
         _ content: UnsafeRawBufferPointer,
         mode: UInt32,
         owner: UserAccount?

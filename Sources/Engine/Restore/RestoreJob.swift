@@ -75,7 +75,10 @@ public struct RestoreJob {
         _ layout: RestoreLayout
     ) throws -> RestoreResult {
         let point = reader.point
-        try layout.create(mode: 0o700, owner: options.owner)
+        // A group that may read the source's data directory may read the copy: the directory's own
+        // mode is not part of a backup, but that of those in it follows it.
+        let mode = try reader.entry(path: "global")?.mode ?? 0o700
+        try layout.create(mode: mode & 0o750 | 0o700, owner: options.owner)
         let manifest = try RestoredManifest(point, in: layout.directory, owner: options.owner)
         let edits = RestoreEdits()
         context.meter.begin("fetch", totalBytes: point.logicalBytes)
@@ -160,10 +163,10 @@ public struct RestoreJob {
             reader: reader,
             directory: directory,
             owner: options.owner,
-            manifest: manifest
+            manifest: manifest,
+            edits: edits
         )
-        let present = Set(try FileSystem.list(directory) ?? [])
-        let warnings = try configuration.putBack(present: present)
+        let warnings = try configuration.write()
         let keyPath = directory + "/" + Self.keyName
         try WALKeyFile(context.vault, instance.systemIdentifier).write(to: keyPath)
         try options.owner?.takeOwnership(of: keyPath)
@@ -174,10 +177,7 @@ public struct RestoreJob {
             crc32c: key.withUnsafeBytes { CRC32C.of($0) },
             modified: context.clock.now.seconds
         )
-        let preload = try configuration.value(
-            of: "shared_preload_libraries",
-            in: edits.writtenConfiguration
-        )
+        let preload = try configuration.value(of: "shared_preload_libraries")
         let settings = RecoverySettings(
             major: reader.point.serverVersion.major,
             restoreCommand: restoreCommand(keyPath),

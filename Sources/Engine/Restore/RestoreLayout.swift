@@ -57,28 +57,45 @@ struct RestoreLayout: Sendable {
 
     /// The place of a catalogued path. Paths come from the vault, which is authenticated, and were
     /// checked when they came from the server; they are checked again before anything is written.
-    func place(of path: [UInt8]) throws -> String {
-        let text = String(decoding: path, as: UTF8.self)
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard !text.isEmpty, parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else {
+    func place(of path: [UInt8]) throws -> RawPath {
+        let slash = UInt8(ascii: "/")
+        let dot = UInt8(ascii: ".")
+        let parts = path.split(separator: slash, omittingEmptySubsequences: false)
+        guard !path.contains(0),
+            parts.allSatisfy({ !$0.isEmpty && $0 != [dot] && $0 != [dot, dot] })
+        else {
             throw PgkeepError(
                 .integrity,
-                "the point names the path \(text), which no server sends",
+                "the point names the path \(String(decoding: path, as: UTF8.self)), which no"
+                    + " server sends",
                 hint: "run pgkeep vault check"
             )
         }
-        guard parts.count > 2, parts[0] == "pg_tblspc", let oid = UInt32(parts[1]),
+        guard parts.count > 2, parts[0] == ArraySlice("pg_tblspc".utf8),
+            let oid = UInt32(String(decoding: parts[1], as: UTF8.self)),
             let target = tablespaces[oid]
-        else { return directory + "/" + text }
-        return target + "/" + parts[2...].joined(separator: "/")
+        else { return RawPath(directory).appending(path) }
+        return RawPath(target).appending(parts[2...].joined(separator: [slash]))
     }
 
     /// Makes the directories the files go into, and the links to tablespaces.
     func create(mode: UInt32, owner: UserAccount?) throws {
         for path in [directory] + tablespaces.values {
-            try FileSystem.makeDirectories(path, mode: mode)
+            try make(path, mode: mode, owner: owner)
+            // One that was there keeps no wider permissions than a server starts with.
+            try FileSystem.setMode(path, mode)
             try owner?.takeOwnership(of: path)
         }
+    }
+
+    /// Makes a directory and those above it that are missing, all of them the owner's.
+    private func make(_ path: String, mode: UInt32, owner: UserAccount?) throws {
+        guard try FileSystem.info(path, followLinks: true) == nil else { return }
+        if let parent = FileSystem.parent(of: path), parent != path {
+            try make(parent, mode: mode, owner: owner)
+        }
+        try FileSystem.makeDirectory(path, mode: mode)
+        try owner?.takeOwnership(of: path)
     }
 
     /// Removes everything a failed restore has written. The directories were empty before, so all

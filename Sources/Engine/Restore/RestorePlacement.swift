@@ -108,7 +108,7 @@ struct RestorePlacement {
     }
 
     /// A directory may be there: the data directory itself, or the place of a tablespace's link.
-    private func makeDirectory(_ entry: CatalogEntry, _ place: String) throws {
+    private func makeDirectory(_ entry: CatalogEntry, _ place: RawPath) throws {
         try FileSystem.makeDirectory(place, mode: entry.mode)
         try owner?.takeOwnership(of: place)
     }

@@ -1,85 +1,129 @@
 import Domain
 import Platform
+import Postgres
 import Vaulting
 
-/// Gives a copy the configuration it starts with: files the source kept outside its data directory,
-/// put into it, and the settings of this restore behind all others.
+/// Gives a copy the configuration it starts with: its own files and those the source kept outside
+/// its data directory, adapted to this place, and the settings of this restore behind all others.
 struct RestoredConfiguration {
     let reader: PointReader
     let directory: String
     let owner: UserAccount?
     let manifest: RestoredManifest
+    let edits: RestoreEdits
 
-    /// Names that only mean something on the source's host.
-    private static let foreign: Set<String> = [
-        "data_directory", "hba_file", "ident_file", "external_pid_file",
-    ]
-    private static let why = "disabled by pgkeep restore: it names a place of the source's host"
+    /// As deep as PostgreSQL follows includes.
+    private static let includeDepthMax = 10
 
-    /// Puts back configuration files captured from outside the data directory. Returns what should
-    /// be known.
-    func putBack(present: Set<String>) throws -> [String] {
-        guard !present.contains("postgresql.conf") else { return [] }
-        let captured = reader.root.attachments.filter { $0.kind == .configuration }
-            .compactMap(Captured.init)
-        guard let main = captured.first(where: { $0.role == "main" }) else {
-            return try writeMinimal(present)
+    /// Writes the configuration files. Returns what should be known.
+    func write() throws -> [String] {
+        let present = Set(try FileSystem.list(directory) ?? [])
+        var places = ConfigurationPlaces(reader.root.attachments, present: present)
+        var warnings: [String] = []
+        for file in places.files where file.role == .included {
+            let text = try adapted(try reader.bytes(of: file.attachment), of: file, &places)
+            try write(file.name, text)
         }
-        let base = FileSystem.parent(of: main.path) ?? "/"
-        var text = ConfigurationText.disabling(
-            Self.foreign.union(RecoverySettings.superseded),
-            in: try self.text(main),
-            why: Self.why
-        )
-        for file in captured where file.role != "main" {
-            var name = file.path.split(separator: "/").last.map(String.init) ?? "included.conf"
-            switch file.role {
-            case "hostAccess": name = "pg_hba.conf"
-            case "identMap": name = "pg_ident.conf"
-            default:
-                // Below the main file, the relative place is kept; elsewhere, the main file's
-                // mention of the path is turned to the new place.
-                if file.path.hasPrefix(base + "/") {
-                    name = String(file.path.dropFirst(base.count + 1))
-                } else {
-                    text = text.split(separator: file.path, omittingEmptySubsequences: false)
-                        .joined(separator: name)
-                }
+        warnings += try writeMain(&places)
+        warnings += try writeAccess(places)
+        for name in places.directories {
+            try makeDirectories(name.split(separator: "/").map(String.init))
+        }
+        return warnings
+            + places.missing.map {
+                "\($0), which the configuration includes, was not captured; the copy does without"
             }
-            guard !present.contains(name) else { continue }
-            let bytes = ConfigurationText.disabling(
-                Self.foreign.union(RecoverySettings.superseded),
-                in: try self.text(file),
-                why: Self.why
-            )
-            try write(name, bytes)
+    }
+
+    private func writeMain(_ places: inout ConfigurationPlaces) throws -> [String] {
+        let name = ConfigurationPlaces.mainName
+        let own = edits.takeConfiguration(name)
+        if let main = places.file(.main) {
+            let content = try reader.bytes(of: main.attachment)
+            try write(name, try adapted(content, of: main, &places))
+            return []
         }
-        if let included = ConfigurationText.value(of: "include_dir", in: text) {
-            if included.hasPrefix("/") {
-                text = ConfigurationText.disabling(["include_dir"], in: text, why: Self.why)
-            } else {
-                try FileSystem.makeDirectories(directory + "/" + included)
-                try owner?.takeOwnership(of: directory + "/" + included)
-            }
+        guard let own else {
+            try write(name, Array("# The source's own configuration was not captured.\n".utf8))
+            return [
+                "the source's postgresql.conf lies outside its data directory and was not captured;"
+                    + " the copy starts with PostgreSQL's defaults"
+            ]
         }
-        try write("postgresql.conf", text)
-        guard
-            captured.contains(where: { $0.role == "hostAccess" }) || present.contains("pg_hba.conf")
-        else { return try writeMinimalAccess(present) }
+        let text = try places.adapted(own.content, source: nil, name: name, isThere: isThere)
+        try write(name, text, mode: own.mode, modified: own.modified)
         return []
     }
 
-    /// The value `name` has in the copy's own files, before this restore's settings.
-    func value(of name: String, in written: [String: [UInt8]]) throws -> String? {
-        var found: String?
-        for file in ["postgresql.conf", "postgresql.auto.conf"] {
-            var bytes = written[file]
-            if bytes == nil, try FileSystem.info(directory + "/" + file) != nil {
-                bytes = try FileSystem.readFile(directory + "/" + file)
+    /// The files that say who may connect. A captured one counts: the server used it, whatever else
+    /// lies in the data directory.
+    private func writeAccess(_ places: ConfigurationPlaces) throws -> [String] {
+        var warnings: [String] = []
+        let defaults = [
+            (SourceConfiguration.Role.hostAccess, "pg_hba.conf", "local all all peer\n"),
+            (.identMap, "pg_ident.conf", ""),
+        ]
+        for (role, name, substitute) in defaults {
+            let own = edits.takeConfiguration(name)
+            if let file = places.file(role) {
+                var text = String(decoding: try reader.bytes(of: file.attachment), as: UTF8.self)
+                for other in places.files where other.role == .included {
+                    text = text.split(separator: other.source, omittingEmptySubsequences: false)
+                        .joined(separator: other.name)
+                }
+                try write(name, Array(text.utf8))
+            } else if let own {
+                try write(name, own.content, mode: own.mode, modified: own.modified)
+            } else {
+                try write(name, Array(substitute.utf8))
+                guard role == .hostAccess else { continue }
+                warnings.append(
+                    "the source's pg_hba.conf was not captured; the copy lets in local users by"
+                        + " their system name only"
+                )
             }
-            guard let bytes else { continue }
-            let text = String(decoding: bytes, as: UTF8.self)
-            found = ConfigurationText.value(of: name, in: text) ?? found
+        }
+        return warnings
+    }
+
+    private func adapted(
+        _ content: [UInt8],
+        of file: ConfigurationPlaces.File,
+        _ places: inout ConfigurationPlaces
+    ) throws -> [UInt8] {
+        try places.adapted(content, source: file.source, name: file.name, isThere: isThere)
+    }
+
+    private func isThere(_ name: String) throws -> Bool {
+        try FileSystem.info(directory + "/" + name, followLinks: true) != nil
+    }
+
+    /// The value `name` has in the copy's own files, before this restore's settings.
+    func value(of name: String) throws -> String? {
+        try value(of: name, in: "postgresql.auto.conf", depth: 0)
+            ?? value(of: name, in: ConfigurationPlaces.mainName, depth: 0)
+    }
+
+    /// The value in a file and those it includes, where the last one counts.
+    private func value(of name: String, in file: String, depth: Int) throws -> String? {
+        guard depth < Self.includeDepthMax, try isThere(file) else { return nil }
+        let place = FileSystem.parent(of: file).map { $0 + "/" } ?? ""
+        var found: String?
+        let settings = ConfigurationText.settings(in: try FileSystem.readFile(directory + "/" + file))
+        for setting in settings {
+            var included: [String] = []
+            switch setting.name {
+            case name: found = setting.value
+            case "include", "include_if_exists": included = [place + setting.value]
+            case "include_dir":
+                let names = try FileSystem.list(directory + "/" + place + setting.value) ?? []
+                included = names.filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") }
+                    .map { place + setting.value + "/" + $0 }
+            default: break
+            }
+            for file in included {
+                found = try value(of: name, in: file, depth: depth + 1) ?? found
+            }
         }
         return found
     }
@@ -100,57 +144,33 @@ struct RestoredConfiguration {
         try FileSystem.removeFile(directory + "/standby.signal")
     }
 
-    private struct Captured {
-        var role: String
-        var path: String
-        var attachment: Attachment
-
-        /// Attachments of this kind are named `role:path`.
-        init?(_ attachment: Attachment) {
-            let parts = attachment.name.split(separator: ":", maxSplits: 1).map(String.init)
-            guard parts.count == 2 else { return nil }
-            (role, path) = (parts[0], parts[1])
-            self.attachment = attachment
-        }
-    }
-
-    private func text(_ file: Captured) throws -> String {
-        String(decoding: try reader.bytes(of: file.attachment), as: UTF8.self)
-    }
-
-    private func writeMinimal(_ present: Set<String>) throws -> [String] {
-        try write("postgresql.conf", "# The source's own configuration was not captured.\n")
-        return [
-            "the source's postgresql.conf lies outside its data directory and was not captured;"
-                + " the copy starts with PostgreSQL's defaults"
-        ]
-            + (present.contains("pg_hba.conf") ? [] : try writeMinimalAccess(present))
-    }
-
-    private func writeMinimalAccess(_ present: Set<String>) throws -> [String] {
-        try write("pg_hba.conf", "local all all peer\n")
-        if !present.contains("pg_ident.conf") { try write("pg_ident.conf", "") }
-        return [
-            "the source's pg_hba.conf was not captured; the copy lets in local users by their"
-                + " system name only"
-        ]
-    }
-
-    private func write(_ name: String, _ text: String) throws {
+    private func write(
+        _ name: String,
+        _ bytes: [UInt8],
+        mode: UInt32 = 0o600,
+        modified: Int64? = nil
+    ) throws {
         let path = directory + "/" + name
-        if let parent = FileSystem.parent(of: path), parent != directory {
-            try FileSystem.makeDirectories(parent)
-            try owner?.takeOwnership(of: parent)
-        }
-        let bytes = Array(text.utf8)
-        let file = try File(path, .create(0o600))
+        try makeDirectories(name.split(separator: "/").dropLast().map(String.init))
+        let file = try File(path, .create(mode))
         try bytes.withUnsafeBytes { try file.write($0, at: 0) }
         try owner?.takeOwnership(of: path)
         try manifest.add(
             Array(name.utf8),
             size: UInt64(bytes.count),
             crc32c: bytes.withUnsafeBytes { CRC32C.of($0) },
-            modified: reader.point.finishedAt.seconds
+            modified: modified ?? reader.point.finishedAt.seconds
         )
+    }
+
+    /// Makes the directories of a path in the copy that are missing.
+    private func makeDirectories(_ parts: [String]) throws {
+        var path = directory
+        for part in parts {
+            path += "/" + part
+            guard try FileSystem.info(path, followLinks: true) == nil else { continue }
+            try FileSystem.makeDirectory(path)
+            try owner?.takeOwnership(of: path)
+        }
     }
 }

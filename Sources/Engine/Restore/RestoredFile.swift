@@ -6,7 +6,7 @@ import Vaulting
 /// One file of the copy, written in parts by several threads; the last part settles its checksum.
 final class RestoredFile: Sendable {
     let path: [UInt8]
-    let place: String
+    let place: RawPath
     let size: UInt64
     let mode: UInt32
     let modified: Int64
@@ -14,7 +14,7 @@ final class RestoredFile: Sendable {
     let expected: UInt32?
     private let checksums: Mutex<[UInt32?]>
 
-    init(_ entry: CatalogEntry, size: UInt64, crc32c: UInt32?, place: String) {
+    init(_ entry: CatalogEntry, size: UInt64, crc32c: UInt32?, place: RawPath) {
         path = entry.path
         self.place = place
         self.size = size

@@ -75,7 +75,7 @@ struct RestoreLayout: Sendable {
             let oid = UInt32(String(decoding: parts[1], as: UTF8.self)),
             let target = tablespaces[oid]
         else { return RawPath(directory).appending(path) }
-        return RawPath(target).appending(parts[2...].joined(separator: [slash]))
+        return RawPath(target).appending(Array(parts[2...].joined(separator: [slash])))
     }
 
     /// Makes the directories the files go into, and the links to tablespaces.

@@ -24,6 +24,11 @@ public struct SourceConfiguration: Sendable {
         public var path: String
         /// Its bytes; nil when the role may not read them.
         public var content: [UInt8]?
+
+        init(role: Role, path: String) {
+            self.role = role
+            self.path = path
+        }
     }
 
     /// The data directory; nil when the role may not see it.
@@ -62,12 +67,39 @@ public struct SourceConfiguration: Sendable {
         for path in try found.included(connection, role) where paths[path] == nil {
             paths[path] = .included
         }
-        for (path, purpose) in paths.sorted(by: { $0.key < $1.key })
-        where !path.hasPrefix(directory + "/") {
-            let content = try found.content(of: path, connection, role)
-            found.files.append(File(role: purpose, path: path, content: content))
+        var waiting = paths.sorted { $0.key < $1.key }.map { File(role: $1, path: $0) }
+        var optional: Set<String> = []
+        while var file = waiting.popLast() {
+            let isOutside = !file.path.hasPrefix(directory + "/")
+            // Files of the data directory come with the backup; the main one is read for what it
+            // includes: a file that only includes others is in no view.
+            guard isOutside || file.role == .main else { continue }
+            let findings = found.findings
+            file.content = try found.content(of: file.path, connection, role)
+            if !isOutside || (file.content == nil && optional.contains(file.path)) {
+                found.findings = findings
+            }
+            for (path, isOptional) in includes(in: file) where paths[path] == nil {
+                paths[path] = .included
+                if isOptional { optional.insert(path) }
+                waiting.append(File(role: .included, path: path))
+            }
+            if isOutside { found.files.append(file) }
         }
+        found.files.sort { $0.path < $1.path }
         return found
+    }
+
+    /// The files that lines of a configuration file include, as absolute paths.
+    private static func includes(in file: File) -> [(path: String, isOptional: Bool)] {
+        guard file.role == .main || file.role == .included, let content = file.content else {
+            return []
+        }
+        let place = file.path.prefix(through: file.path.lastIndex(of: "/") ?? file.path.startIndex)
+        return ConfigurationText.settings(in: content).compactMap { name, value in
+            guard name == "include" || name == "include_if_exists" else { return nil }
+            return (value.hasPrefix("/") ? value : place + value, name == "include_if_exists")
+        }
     }
 
     /// Files other files include, from the views that tell.

@@ -1,3 +1,5 @@
+import Postgres
+
 /// The settings a restored copy starts with: how it recovers, and what keeps it from reaching out.
 ///
 /// They are appended to `postgresql.auto.conf`, where the last value of a name counts and every way

@@ -109,7 +109,9 @@ struct RestoredConfiguration {
         guard depth < Self.includeDepthMax, try isThere(file) else { return nil }
         let place = FileSystem.parent(of: file).map { $0 + "/" } ?? ""
         var found: String?
-        let settings = ConfigurationText.settings(in: try FileSystem.readFile(directory + "/" + file))
+        let settings = ConfigurationText.settings(
+            in: try FileSystem.readFile(directory + "/" + file)
+        )
         for setting in settings {
             var included: [String] = []
             switch setting.name {

@@ -59,7 +59,8 @@ install_packages() {
     case "$missing" in *postgresql*) without_main_cluster ;; esac
     as_root apt-get -qq update
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
+    as_root env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 apt-get -qq -y \
+        -o Dpkg::Options::=--force-confold install --no-install-recommends \
         $missing >/dev/null
 }
 

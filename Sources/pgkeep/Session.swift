@@ -37,7 +37,7 @@ final class Session {
     func openStore() throws -> FileStore {
         let path = try settings.requireVault()
         // A missing directory and one that is no vault are the same to who mistyped a path.
-        guard try FileSystem.list(path)?.isEmpty == false else {
+        guard try listed(path)?.isEmpty == false else {
             throw PgkeepError(
                 .notFound,
                 "there is no vault in \(path)",
@@ -45,6 +45,19 @@ final class Session {
             )
         }
         return try FileStore(path)
+    }
+
+    private func listed(_ path: String) throws -> [String]? {
+        do throws(PgkeepError) {
+            return try FileSystem.list(path)
+        } catch {
+            throw PgkeepError(
+                .storeUnreachable,
+                "the vault's directory cannot be read",
+                hint: error.hint,
+                cause: error
+            )
+        }
     }
 
     /// Opens the vault named with the key named, or else with a key file found beside the config.

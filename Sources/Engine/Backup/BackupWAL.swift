@@ -12,6 +12,7 @@ import Vaulting
 final class BackupWAL {
     private let context: JobContext
     private let instance: InstanceRecord
+    private let settings: ConnectionSettings
     private let session: PointID
     private let isStandby: Bool
     private var own: Own?
@@ -40,6 +41,7 @@ final class BackupWAL {
     ) throws {
         self.context = context
         self.instance = instance
+        self.settings = settings
         self.session = session
         self.isStandby = isStandby
         guard try !StreamLookup.isStreaming(context, instance.systemIdentifier) else { return }
@@ -51,7 +53,12 @@ final class BackupWAL {
 
     /// The server has fixed the start: begins to stream, if this backup does so itself.
     func begin(at start: BaseBackupStart) throws {
-        guard own != nil else { return }
+        guard let own else { return }
+        // The backup's checkpoint ends a slot, and its session, when what it keeps goes further
+        // back than max_slot_wal_keep_size. One made now keeps from that checkpoint on.
+        if (try? own.connection.identifySystem()) == nil {
+            self.own = try Self.connect(context, settings, session)
+        }
         startStream(timeline: start.timeline, from: start.lsn)
     }
 
@@ -75,7 +82,6 @@ final class BackupWAL {
             }
             // The streamer has gone. Its slot still holds what it had not acknowledged.
             context.log.warning("the WAL stream has ended; the backup fetches its WAL itself")
-            let settings = try ConnectionSettings(instance.source)
             own = try own ?? Self.connect(context, settings, session)
             startStream(timeline: timeline, from: start)
             try finishOwn(at: target, needed: stop)

@@ -1,12 +1,12 @@
 import Postgres
 import Vaulting
 
-/// Where configuration files captured outside the source's data directory lie in a copy, and how the
-/// lines that name them must read there.
+/// Where configuration files captured outside the source's data directory lie in a copy, and how
+/// the lines that name them must read there.
 ///
 /// Files below the main file's directory keep their place relative to it; others, and those whose
-/// place in the copy is taken, lie under `pgkeep-included` by their whole path. A copy can be moved:
-/// lines name relative paths only, which PostgreSQL takes from the file they stand in.
+/// place in the copy is taken, lie under `pgkeep-included` by their whole path. A copy can be
+/// moved: lines name relative paths only, which PostgreSQL takes from the file they stand in.
 struct ConfigurationPlaces {
     /// A captured file.
     struct File {

@@ -72,4 +72,16 @@ struct UsageTests {
             }
         }
     }
+
+    @Test func `quiet says nothing but errors`() throws {
+        try CommandLineFixture.with { program in
+            let vault = program.scratch.file("v")
+            let made = try program.run("vault", "init", vault, "-q")
+            #expect(made.exitCode == 0)
+            #expect(made.output.isEmpty && made.errors.isEmpty)
+            let again = try program.run("vault", "init", vault, "-q")
+            #expect(again.exitCode == 3)
+            #expect(again.errorLines.count == 2)
+        }
+    }
 }

@@ -13,6 +13,8 @@ final class ProgressLine {
         case periodic
     }
 
+    private static let periodSeconds = 10.0
+
     private let end = Condition(false)
     private let thread: Thread<Void>
 
@@ -20,16 +22,19 @@ final class ProgressLine {
     init(_ meter: ProgressMeter, on screen: Screen, style: Style, clock: any Clock) {
         thread = Thread("progress") { [end] in
             var pace = ProgressPace()
-            let seconds = style == .redrawn ? 0.2 : 10
-            while end.wait(seconds: seconds, until: { $0 ? true : nil }) == nil {
+            var shown = clock.monotonicSeconds
+            while end.wait(seconds: 0.2, until: { $0 ? true : nil }) == nil {
                 let progress = meter.progress
+                let now = clock.monotonicSeconds
+                pace.update(progress, at: now)
                 // Before the first phase there is nothing to show, and maybe a prompt.
                 if progress.phase == "start" { continue }
-                pace.update(progress, at: clock.monotonicSeconds)
-                let text = pace.text(progress)
                 switch style {
-                case .redrawn: screen.showStatus(text)
-                case .periodic: screen.line(text)
+                case .redrawn: screen.showStatus(pace.text(progress))
+                case .periodic:
+                    guard now - shown >= Self.periodSeconds else { continue }
+                    shown = now
+                    screen.line(pace.text(progress))
                 }
             }
             screen.showStatus("")

@@ -22,7 +22,8 @@ final class Screen: Sendable {
     func showStatus(_ text: String) {
         guard isTerminal else { return }
         status.withLock { status in
-            let columns = max(Terminal.columns(.errors), 20)
+            let known = Terminal.columns(.errors)
+            let columns = known == 0 ? 80 : max(known, 20)
             let cut = String(Self.printable(text).prefix(columns - 1))
             guard cut != status else { return }
             status = cut

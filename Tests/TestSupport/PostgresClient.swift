@@ -9,12 +9,25 @@ extension PostgresServer {
 
     /// libpq connection string over the socket for a role and database.
     public func conninfo(user: String, database: String = "postgres") -> String {
-        "host=\(socketDirectory) port=\(port) user=\(user) dbname=\(database)"
+        "host=\(socketDirectory) port=\(port) user=\(quoted(user)) dbname=\(quoted(database))"
     }
 
     /// libpq connection string over TCP.
     public func tcpConninfo(user: String = "postgres", database: String = "postgres") -> String {
-        "host=127.0.0.1 port=\(port) user=\(user) dbname=\(database)"
+        "host=127.0.0.1 port=\(port) user=\(quoted(user)) dbname=\(quoted(database))"
+    }
+
+    /// A value of a connection string: plain names stay as they are.
+    private func quoted(_ name: String) -> String {
+        if name.utf8.allSatisfy({ (97...122).contains($0) || $0 == UInt8(ascii: "_") }) {
+            return name
+        }
+        var text = "'"
+        for character in name {
+            if "'\\".contains(character) { text += "\\" }
+            text.append(character)
+        }
+        return text + "'"
     }
 
     /// Runs statements; returns rows as psql -At prints them: fields by `|`, rows by newline.

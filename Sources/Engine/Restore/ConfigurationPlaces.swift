@@ -27,6 +27,10 @@ struct ConfigurationPlaces {
     private let present: Set<String>
 
     static let mainName = "postgresql.conf"
+    /// Settings that only mean something on the source's host.
+    static let foreign: Set<String> = [
+        "data_directory", "hba_file", "ident_file", "external_pid_file",
+    ]
     private static let aside = "pgkeep-included"
     private static let why = "by pgkeep restore: it names a place of the source's host"
 
@@ -78,8 +82,7 @@ struct ConfigurationPlaces {
     ) rethrows -> [UInt8] {
         try ConfigurationText.changing(text) { setting, value in
             switch setting {
-            case "data_directory", "hba_file", "ident_file", "external_pid_file":
-                return .disable(why: Self.why)
+            case _ where Self.foreign.contains(setting): return .disable(why: Self.why)
             case "include", "include_if_exists", "include_dir":
                 return try include(setting, value, from: source, at: name, isThere)
             default:

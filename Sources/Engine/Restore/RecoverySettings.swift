@@ -42,6 +42,8 @@ public struct RecoverySettings: Sendable {
     public var port: Int?
     /// Where the copy puts its Unix socket; nil for none.
     public var socketDirectory: String?
+    /// True when tablespaces lie within the data directory: recovery refuses them unless told.
+    public var hasInnerTablespaces: Bool
     /// The operator's own `--set` choices, which come last and win.
     public var overrides: [Setting]
 
@@ -58,6 +60,7 @@ public struct RecoverySettings: Sendable {
         preloadLibraries: String?,
         port: Int?,
         socketDirectory: String?,
+        hasInnerTablespaces: Bool = false,
         overrides: [Setting]
     ) {
         self.major = major
@@ -71,6 +74,7 @@ public struct RecoverySettings: Sendable {
         self.preloadLibraries = preloadLibraries
         self.port = port
         self.socketDirectory = socketDirectory
+        self.hasInnerTablespaces = hasInnerTablespaces
         self.overrides = overrides
     }
 
@@ -100,6 +104,7 @@ public struct RecoverySettings: Sendable {
         settings += target
         settings.append(Setting("recovery_target_timeline", timeline))
         settings.append(Setting("recovery_target_action", pauses ? "pause" : "promote"))
+        if hasInnerTablespaces { settings.append(Setting("allow_in_place_tablespaces", "on")) }
         return settings
     }
 
@@ -112,8 +117,7 @@ public struct RecoverySettings: Sendable {
             Setting("primary_slot_name", ""), Setting("synchronous_standby_names", ""),
             Setting("max_logical_replication_workers", "0"),
             Setting("listen_addresses", "localhost"), Setting("ssl", "off"),
-            Setting("logging_collector", "off"), Setting("external_pid_file", ""),
-            Setting("huge_pages", "try"),
+            Setting("logging_collector", "off"), Setting("huge_pages", "try"),
             Setting("unix_socket_directories", socketDirectory ?? ""),
         ]
         if major <= 15 { settings.append(Setting("promote_trigger_file", "")) }

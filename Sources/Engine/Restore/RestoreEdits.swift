@@ -89,7 +89,7 @@ final class RestoreEdits: Sendable {
         }
         guard path == Self.overlaidPath else { return nil }
         return ConfigurationText.disabling(
-            RecoverySettings.superseded,
+            RecoverySettings.superseded.union(ConfigurationPlaces.foreign),
             in: Array(content),
             why: "by pgkeep restore"
         )

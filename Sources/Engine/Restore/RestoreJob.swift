@@ -192,6 +192,7 @@ public struct RestoreJob {
             preloadLibraries: preload.flatMap(RecoverySettings.withoutJobRunners),
             port: options.port,
             socketDirectory: socketDirectory(directory),
+            hasInnerTablespaces: reader.point.tablespaces.contains { !$0.path.hasPrefix("/") },
             overrides: options.overrides
         )
         try configuration.append(

@@ -8,6 +8,8 @@ struct RestoreLayout: Sendable {
     let directory: String
     /// Directories of tablespaces outside the data directory, by oid.
     let tablespaces: [UInt32: String]
+    /// Tablespaces within the data directory, whose own directories no backup holds.
+    let inner: [UInt32]
 
     /// Lays out a copy of `point`; checks every directory, touching none.
     ///
@@ -18,6 +20,7 @@ struct RestoreLayout: Sendable {
         // A relative location is a tablespace inside the data directory: it has no place of its
         // own.
         let outside = point.tablespaces.filter { $0.path.hasPrefix("/") }
+        inner = point.tablespaces.filter { !$0.path.hasPrefix("/") }.map(\.oid)
         if let unknown = options.tablespaces.keys.first(where: { oid in
             !outside.contains { $0.oid == oid }
         }) {

@@ -111,6 +111,12 @@ struct RestorePlacement {
     private func makeDirectory(_ entry: CatalogEntry, _ place: RawPath) throws {
         try FileSystem.makeDirectory(place, mode: entry.mode)
         try owner?.takeOwnership(of: place)
+        guard entry.path == Array("pg_tblspc".utf8) else { return }
+        for oid in layout.inner {
+            let inner = place.appending("\(oid)".utf8)
+            try FileSystem.makeDirectory(inner, mode: entry.mode)
+            try owner?.takeOwnership(of: inner)
+        }
     }
 
     /// Made in full length with holes, so that zero pages need no writing.

@@ -7,13 +7,14 @@ import TestSupport
 /// user.
 ///
 /// Made by `with`: a server, a vault with a key file beside it, and the instance `main` with its
-/// first backup taken. No stream runs until `startStream`.
+/// first backup taken. No stream runs until `startStream`. The instance's source is a libpq service,
+/// so that a test can let it lead to another server, as an address that moves does.
 final class ProtectedServer {
     /// The instance's name.
     static let name = "main"
 
-    /// The server itself; a test that fails over puts the new primary here.
-    var server: PostgresServer
+    /// The server the instance's source leads to.
+    private(set) var server: PostgresServer
     /// Everything lies in here; ends all of it.
     let scratch: ScratchDirectory
     /// The vault's directory.
@@ -23,6 +24,7 @@ final class ProtectedServer {
     /// The first backup.
     private(set) var firstPoint: Point
     private let runner: CommandRunner
+    private let serviceFile: String
 
     private init(_ server: PostgresServer, _ scratch: ScratchDirectory) throws {
         let home = try scratch.serverDirectory("operator", mode: 0o755)
@@ -30,10 +32,21 @@ final class ProtectedServer {
         self.scratch = scratch
         vault = home + "/vault"
         keyFile = home + "/vault.key"
+        serviceFile = home + "/services"
         runner = CommandRunner.asServer.with([
             "HOME": home, "PGKEEP_VAULT": vault, "PGKEEP_KEY_FILE": keyFile, "TZ": "UTC",
+            "PGSERVICEFILE": serviceFile,
         ])
         firstPoint = Point()
+        try lead(to: server)
+    }
+
+    /// Lets the instance's source lead to another server from now on.
+    func lead(to server: PostgresServer) throws {
+        let lines = server.conninfo.split(separator: " ").joined(separator: "\n")
+        try FileSystem.writeAtomically(serviceFile, Array("[main]\n\(lines)\n".utf8))
+        try ServerUser.own(serviceFile)
+        self.server = server
     }
 
     /// Runs `body` with a server protected from now on; everything is gone afterwards.
@@ -49,7 +62,7 @@ final class ProtectedServer {
             try prepare(server)
             let protected = try ProtectedServer(server, scratch)
             try protected.succeed(["vault", "init", protected.vault])
-            try protected.succeed(["instance", "add", name, "--source", server.conninfo])
+            try protected.succeed(["instance", "add", name, "--source", "service=main"])
             guard let first = try protected.points().first else {
                 throw PgkeepError(.unexpected, "instance add took no backup")
             }
@@ -160,16 +173,26 @@ final class ProtectedServer {
     // MARK: Restore
 
     /// Restores to a target into a fresh directory, has `pg_verifybackup` judge it, and gives the
-    /// server, not started.
-    func restoreOnly(_ target: [String], _ arguments: [String] = []) throws -> PostgresServer {
+    /// server, not started, and what pgkeep answered.
+    func restoreFiles(
+        _ target: [String],
+        _ arguments: [String] = []
+    ) throws -> (copy: PostgresServer, answer: Restored) {
         let directory = scratch.unusedPath("copy")
         try FileSystem.makeDirectories(directory)
         try ServerUser.own(directory)
-        try succeed(
-            ["restore", "start", Self.name, "--to-dir", directory] + target + arguments
+        let answer = try ask(
+            ["restore", "start", Self.name, "--to-dir", directory] + target + arguments,
+            as: Restored.self
         )
         try server.check("pg_verifybackup", [directory])
-        return try PostgresServer(server.installation, dataDirectory: directory, in: scratch)
+        let copy = try PostgresServer(server.installation, dataDirectory: directory, in: scratch)
+        return (copy, answer)
+    }
+
+    /// As `restoreFiles`, the server alone.
+    func restoreOnly(_ target: [String], _ arguments: [String] = []) throws -> PostgresServer {
+        try restoreFiles(target, arguments).copy
     }
 
     /// Restores to a target, starts the copy and waits until it accepts writes.

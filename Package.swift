@@ -17,7 +17,7 @@ let settings: [SwiftSetting] = [
 let staticRuntime = [
     "-static-stdlib", "-lFoundation", "-lCoreFoundation", "-lFoundationInternationalization",
     "-lFoundationEssentials", "-l_FoundationICU", "-l_FoundationCShims", "-l_FoundationCollections",
-    "-lswiftSynchronization",
+    "-lswiftSynchronization", "-Xclang-linker", "-no-pie",
 ]
 
 let argumentParser = Target.Dependency.product(

@@ -49,11 +49,20 @@ enum { STRIPE = 2728, BLOCK = 3 * STRIPE };  // 8184 bytes: a page and a bit of 
 static uint32_t shift_table[4][256];
 
 static uint32_t times_x_to(uint32_t crc, uint64_t bits);
+static uint32_t multiply(uint32_t a, uint32_t b);
 
+// Shifting is linear, so 32 products make the 1024 entries. This runs at every start of the program.
 static void __attribute__((constructor)) prepare_shift_table(void) {
-    for (int byte = 0; byte < 4; byte++)
-        for (uint32_t value = 0; value < 256; value++)
-            shift_table[byte][value] = times_x_to(value << (8 * byte), (uint64_t)STRIPE * 8);
+    uint32_t factor = times_x_to(0x80000000u, (uint64_t)STRIPE * 8);
+    for (int byte = 0; byte < 4; byte++) {
+        for (int bit = 0; bit < 8; bit++)
+            shift_table[byte][1u << bit] = multiply(1u << (8 * byte + bit), factor);
+        for (uint32_t value = 1; value < 256; value++) {
+            uint32_t low = value & -value;
+            if (low != value)
+                shift_table[byte][value] = shift_table[byte][low] ^ shift_table[byte][value ^ low];
+        }
+    }
 }
 
 static inline uint32_t shift_stripe(uint32_t crc) {

@@ -4,8 +4,20 @@ internal import CCrypto
 ///
 /// The fetched objects are reference counted and immutable, so all threads may share them.
 enum Crypto {
-    nonisolated(unsafe) static let aes256gcm = fetched(EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
-    nonisolated(unsafe) static let sha256 = fetched(EVP_MD_fetch(nil, "SHA2-256", nil))
+    nonisolated(unsafe) static let aes256gcm: OpaquePointer = {
+        begin()
+        return fetched(EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
+    }()
+    nonisolated(unsafe) static let sha256: OpaquePointer = {
+        begin()
+        return fetched(EVP_MD_fetch(nil, "SHA2-256", nil))
+    }()
+
+    /// Starts libcrypto without its error texts, which nobody here reads, and which take a
+    /// noticeable part of a short program's time to load.
+    private static func begin() {
+        OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS), nil)
+    }
 
     private static func fetched(_ algorithm: OpaquePointer?) -> OpaquePointer {
         guard let algorithm else { preconditionFailure("libcrypto lacks a needed algorithm") }

@@ -18,6 +18,7 @@ final class JournalKeeper {
     private let board: StreamBoard
     private let meter: ProgressMeter
 
+    private let sealer: SegmentSealer
     private var journal: WALJournalWriter?
     private var summaries: WALSummaryBuilder
     private var position: LSN
@@ -49,6 +50,7 @@ final class JournalKeeper {
         self.control = control
         self.board = board
         self.meter = meter
+        sealer = SegmentSealer(control: control, board: board)
         position = start
         // A record may run into the first segment from the one archived before; without its
         // beginning the summary would not know of it. Its loss is no reason not to stream.
@@ -59,22 +61,31 @@ final class JournalKeeper {
 
     /// Works until the inbox is finished; on return all that came is durable.
     func work(_ inbox: WALInbox) throws {
-        while let message = try inbox.next() {
-            switch consume message {
-            case .bytes(let buffer, let start):
-                try take(buffer.bytes, at: start)
-                try inbox.recycle(buffer)
-            case .flush: try flush()
+        do {
+            while let message = try inbox.next() {
+                switch consume message {
+                case .bytes(let buffer, let start):
+                    try take(buffer.bytes, at: start)
+                    try inbox.recycle(buffer)
+                case .flush: try flush()
+                }
             }
+            try flush()
+        } catch {
+            // What kept a segment from being sealed explains more than what it led to.
+            try sealer.finish()
+            throw error
         }
-        try flush()
+        try sealer.finish()
     }
 
     /// Publishes the unfinished segment as a part: nothing more will come for it on this timeline.
     func closePart() throws {
         guard let journal else { return }
         self.journal = nil
-        if let outcome = try journal.finishPart(summaries.take()) { try settle(outcome) }
+        if case .divergent(let divergence) = try journal.finishPart(summaries.take()) {
+            throw divergence.error
+        }
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer, at start: LSN) throws {
@@ -107,33 +118,19 @@ final class JournalKeeper {
         return begun
     }
 
+    /// Everything before this segment first: a position must not be reported while WAL before it
+    /// is not durable.
     private func flush() throws {
+        try sealer.wait()
         guard let journal else { return }
-        report(durable: try journal.flush())
+        let durable = try journal.flush()
+        board.change { $0.durable = max($0.durable, durable) }
+        control.report(written: durable, flushed: durable)
     }
 
     private func seal() throws {
         guard let journal else { return }
         self.journal = nil
-        let summary = summaries.take()
-        try settle(try journal.finish(summary))
-        board.change { state in
-            state.segments += 1
-            state.lastCommit = summary.lastCommit ?? state.lastCommit
-        }
-        report(durable: position)
-    }
-
-    /// A segment that is there already with other content means two histories under one name. The
-    /// first one stays what it was, the second is kept aside, and streaming ends: every further
-    /// segment would only add to the wrong branch.
-    private func settle(_ outcome: WALStoreOutcome) throws {
-        guard case .divergent(let divergence) = outcome else { return }
-        throw divergence.error
-    }
-
-    private func report(durable: LSN) {
-        board.change { $0.durable = max($0.durable, durable) }
-        control.report(written: durable, flushed: durable)
+        try sealer.seal(journal, summaries.take(), end: position)
     }
 }

@@ -79,11 +79,12 @@ public struct RecoverySettings: Sendable {
     }
 
     /// Names that must not stand in any file of the copy from before: a target or command of an
-    /// earlier restore would mix with this one's.
+    /// earlier restore would mix with this one's, and a process id file is the source's own.
     public static let superseded: Set<String> = [
         "restore_command", "recovery_end_command", "recovery_target", "recovery_target_name",
         "recovery_target_time", "recovery_target_xid", "recovery_target_lsn",
         "recovery_target_inclusive", "recovery_target_timeline", "recovery_target_action",
+        "external_pid_file",
     ]
 
     /// All settings in the order they are written.

@@ -37,24 +37,38 @@ public struct WALSegmentReader: Sendable {
     public func fetch(_ segment: String, to path: String, upTo limit: LSN? = nil) throws -> Fetched?
     {
         try retrying(segment) {
+            let sealed = WALObjectName(systemIdentifier, segment: segment, .sealed)
+            if limit == nil, let whole = try WholeSegment(vault, sealed) {
+                let size = whole.segment.size.bytes
+                try place(at: path) { try whole.write(to: $0) }
+                return Fetched(length: size, size: size)
+            }
             guard let reader = try best(segment), let head = reader.head else { return nil }
             let size = head.segment.size.bytes
             var room = size
             if let limit {
                 room = limit <= head.segment.start ? 0 : min(size, limit - head.segment.start)
             }
-            let temporary = "\(path).pgkeep-\(ProcessIdentity.current().process)"
-            do {
-                let file = try File(temporary, .replace(0o600))
-                let length = try write(reader, to: file, room: room)
+            var length: UInt64 = 0
+            try place(at: path) { file in
+                length = try write(reader, to: file, room: room)
                 try pad(file, from: length, to: size)
-                try file.close()
-                try FileSystem.rename(temporary, to: path)
-                return Fetched(length: length, size: size)
-            } catch {
-                _ = try? FileSystem.removeFile(temporary)
-                throw error
             }
+            return Fetched(length: length, size: size)
+        }
+    }
+
+    /// Has `body` write a file that appears under `path` complete or not at all.
+    private func place(at path: String, _ body: (File) throws -> Void) throws {
+        let temporary = "\(path).pgkeep-\(ProcessIdentity.current().process)"
+        do {
+            let file = try File(temporary, .replace(0o600))
+            try body(file)
+            try file.close()
+            try FileSystem.rename(temporary, to: path)
+        } catch {
+            _ = try? FileSystem.removeFile(temporary)
+            throw error
         }
     }
 

@@ -80,8 +80,11 @@ final class ProtectedServer {
     }
 
     /// Starts pgkeep in the background.
-    func startPgkeep(_ arguments: [String]) throws -> RunningCommand {
-        try runner.startPgkeep(arguments)
+    func startPgkeep(
+        _ arguments: [String],
+        _ variables: [String: String] = [:]
+    ) throws -> RunningCommand {
+        try runner.with(variables).startPgkeep(arguments)
     }
 
     /// Runs pgkeep and throws, with its words, unless it succeeds.

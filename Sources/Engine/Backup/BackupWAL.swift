@@ -59,6 +59,7 @@ final class BackupWAL {
         if (try? own.connection.identifySystem()) == nil {
             self.own = try Self.connect(context, settings, session)
         }
+        try recordPause(before: start.lsn, timeline: start.timeline)
         startStream(timeline: start.timeline, from: start.lsn)
     }
 
@@ -86,6 +87,31 @@ final class BackupWAL {
             startStream(timeline: timeline, from: start)
             try finishOwn(at: target, needed: stop)
         }
+    }
+
+    /// WAL before this backup that nobody streamed is told apart from WAL that was archived and is
+    /// gone. The slot may still keep it, and a later stream fetch it. Written before this backup's
+    /// own WAL makes it a hole, so that a backup killed halfway leaves no false alarm.
+    private func recordPause(before start: LSN, timeline: TimelineID) throws {
+        let size = instance.segmentSize
+        let archive = try WALArchive.load(
+            context.vault,
+            instance.systemIdentifier,
+            segmentSize: size
+        )
+        let first = WALSegment(timeline: timeline, containing: start, size: size).start
+        let before = archive.segments.last { $0.timeline == timeline && $0.start < first }
+        guard let before else { return }
+        let end = try archive.durableEnd(of: timeline, from: before.start) ?? before.start
+        guard end < first else { return }
+        try LossRecord(
+            systemIdentifier: instance.systemIdentifier,
+            timeline: timeline,
+            from: end,
+            to: first,
+            cause: .neverArchived,
+            at: context.clock.now
+        ).store(in: context.vault, clock: context.clock)
     }
 
     /// Ends the own stream, if there is one, whatever it has reached.

@@ -13,7 +13,20 @@ public enum RestoreTarget {
     ///   - vault: the vault's directory.
     /// - Throws: `.targetDirectory`.
     public static func check(_ path: String, vault: String) throws {
-        try refuseInside(path, vault: vault)
+        do {
+            try refuseInside(path, vault: vault)
+            try refuseUsed(path)
+        } catch let error as PgkeepError where error.code == .system {
+            throw PgkeepError(
+                .targetDirectory,
+                "cannot look into \(path)",
+                hint: error.hint,
+                cause: error
+            )
+        }
+    }
+
+    private static func refuseUsed(_ path: String) throws {
         guard let found = try FileSystem.info(path, followLinks: true) else {
             guard let parent = FileSystem.parent(of: path),
                 try FileSystem.info(parent, followLinks: true)?.kind == .directory

@@ -32,11 +32,34 @@ struct LossRecord: Codable, Sendable {
             }
     }
 
-    /// Writes the record; one range is written once.
+    /// Writes the record; one that begins at the same byte is widened instead.
     func store(in vault: Vault, clock: any Clock) throws {
         let id = "\(systemIdentifier.hex)-\(from.rawValue)-\(timeline)"
         let store = RecordStore<LossRecord>(vault, kind: "wal-loss", clock: clock)
-        guard try store.read(id)?.value == nil else { return }
-        try store.create(id, self)
+        guard try store.read(id)?.value != nil else {
+            try store.create(id, self)
+            return
+        }
+        try store.change(id) { known in
+            known.to = max(known.to, to)
+            if cause != .neverArchived { known.cause = cause }
+        }
+    }
+
+    /// Forgets losses that were made good: all their segments are archived by now.
+    static func removeFilled(_ archive: WALArchive, in vault: Vault, clock: any Clock) throws {
+        let store = RecordStore<LossRecord>(vault, kind: "wal-loss", clock: clock)
+        for record in try store.list() {
+            guard let loss = record.value, loss.systemIdentifier == archive.systemIdentifier else {
+                continue
+            }
+            var segment = WALSegment(
+                timeline: loss.timeline,
+                containing: loss.from,
+                size: archive.segmentSize
+            )
+            while segment.start < loss.to, archive.isSealed(segment) { segment = segment.next }
+            if segment.start >= loss.to { try store.remove(record) }
+        }
     }
 }

@@ -70,6 +70,15 @@ public final class WALStreamJob {
         if let status = lease.record.status(as: StreamStatus.self) {
             try StreamEvidence(status)?.keep(context, instance.systemIdentifier)
         }
+        try LossRecord.removeFilled(
+            WALArchive.load(
+                context.vault,
+                instance.systemIdentifier,
+                segmentSize: instance.segmentSize
+            ),
+            in: context.vault,
+            clock: context.clock
+        )
         // Cancelled because another host took over is not an orderly end.
         try claim.verify()
         return WALStreamResult(
@@ -217,6 +226,7 @@ public final class WALStreamJob {
             instance.systemIdentifier,
             segmentSize: instance.segmentSize
         )
+        try LossRecord.removeFilled(archive, in: context.vault, clock: context.clock)
         let history = try connection.timelineHistory(of: identity.timeline)?.history
         let sql = try? Connection(
             settings,

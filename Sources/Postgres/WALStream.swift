@@ -248,8 +248,11 @@ public final class WALStream {
         let isNews =
             positions.flushed != reported.flushed
             || positions.flushed > .zero && positions.written != reported.written
-        guard isNews || clock.monotonicSeconds - reportedAt >= statusInterval else { return }
-        try report()
+        let isDue = clock.monotonicSeconds - reportedAt >= statusInterval
+        guard isNews || isDue else { return }
+        // An idle server says nothing by itself as long as it is reported to. Its answer is the
+        // proof that up to its time there was nothing more.
+        try report(wantsReply: isDue && isIdle)
     }
 
     private func report(wantsReply: Bool = false) throws(PgkeepError) {

@@ -218,7 +218,7 @@ enum StreamLookup {
         _ system: SystemIdentifier,
         now: Timestamp
     ) throws -> StreamStatus? {
-        try Lease.list(vault, system).first { $0.kind == .stream && !$0.isDead(now: now) }?
+        try Lease.listReadable(vault, system).first { $0.kind == .stream && !$0.isDead(now: now) }?
             .status(as: StreamStatus.self)
     }
 }

@@ -34,7 +34,8 @@ public struct CheckJob {
             done = bytes
         }
         let found = try check.run()
-        let (records, unreadable) = try readableInstances()
+        let records = try context.vault.instances(clock: context.clock).listReadable()
+            .compactMap(\.value)
         let names = Dictionary(
             records.map { ($0.systemIdentifier, $0.name.description) }
         ) { first, _ in first }
@@ -48,26 +49,17 @@ public struct CheckJob {
         }
         let known = Set(damage.map(\.object))
         for record in records where instance == nil || instance?.name == record.name {
-            damage += try WALCheck(context, record).damage().filter { !known.contains($0.object) }
+            let check = try WALCheck(context, record)
+            damage = damage.map(check.completed)
+            damage += check.damage().filter { !known.contains($0.object) }
         }
-        if instance == nil, unreadable == nil { damage += try orphans(names) }
+        if instance == nil { damage += try orphans(names) }
         return CheckReport(
             level: "\(level)",
             objects: found.objects,
             bytes: found.bytes,
             damage: damage.sorted { $0.object < $1.object }
         )
-    }
-
-    /// The instances whose records can be read; a damaged record is in the vault's own report.
-    private func readableInstances() throws -> ([InstanceRecord], (any Error)?) {
-        do {
-            return (try Instances.list(context), nil)
-        } catch let error as PgkeepError
-            where [.integrity, .vaultVersion, .wrongKey].contains(error.code)
-        {
-            return (instance.map { [$0] } ?? [], error)
-        }
     }
 
     /// Points of a cluster no record speaks of: nobody could name them any more.

@@ -1,5 +1,6 @@
 import Domain
 import Postgres
+import Storage
 import Vaulting
 
 /// Checks that an instance's WAL is all there: within each point, between the first and the last
@@ -8,7 +9,7 @@ struct WALCheck {
     private let instance: InstanceRecord
     private let survey: ArchiveSurvey
     private let histories: Set<TimelineID>
-    private let evidence: [WALHoldings.Evidence]
+    private let marks: [StreamMark]
 
     init(_ context: JobContext, _ instance: InstanceRecord) throws {
         self.instance = instance
@@ -16,12 +17,28 @@ struct WALCheck {
         histories = Set(
             try TimelineArchive(context.vault, instance.systemIdentifier).timelines()
         )
-        evidence = survey.wal.evidence
+        marks = try StreamMark.list(context, instance.systemIdentifier)
     }
 
     /// What is missing or contradicts itself.
     func damage() -> [CheckReport.Damage] {
         missing() + unacknowledged() + withoutHistory() + divergent()
+    }
+
+    /// Adds to the damage of one of this instance's WAL objects what it means: which positions
+    /// cannot be replayed, and which points cannot be made consistent.
+    func completed(_ damage: CheckReport.Damage) -> CheckReport.Damage {
+        guard let name = ObjectName(validating: damage.object).flatMap(WALObjectName.init),
+            name.systemIdentifier == instance.systemIdentifier, damage.fromLSN == nil,
+            let segment = WALSegment(name: name.segment, size: instance.segmentSize)
+        else { return damage }
+        if case .alternate = name.form { return damage }
+        let meaning = report(segment.start..<segment.end, segment.timeline, damage.reason)
+        var damage = damage
+        damage.fromLSN = meaning.fromLSN
+        damage.toLSN = meaning.toLSN
+        damage.points = Set(damage.points + meaning.points).sorted()
+        return damage
     }
 
     /// Holes nobody recorded as given up.
@@ -59,11 +76,14 @@ struct WALCheck {
 
     /// WAL a stream reported as durable that is not there: an end of the archive that was cut off.
     private func unacknowledged() -> [CheckReport.Damage] {
-        evidence.compactMap { proof in
-            let end = survey.wal.stretches(of: proof.timeline).last?.upperBound ?? .zero
-            guard end < proof.lsn else { return nil }
-            let lost = end..<proof.lsn
-            return report(lost, proof.timeline, "acknowledged WAL from \(end) on is missing")
+        marks.compactMap { mark in
+            let end = survey.wal.stretches(of: mark.timeline).last?.upperBound ?? .zero
+            guard end < mark.lsn else { return nil }
+            return report(
+                end..<mark.lsn,
+                mark.timeline,
+                "acknowledged WAL from \(end) on is missing"
+            )
         }
     }
 

@@ -36,7 +36,7 @@ public struct ArchiveSurvey: WALInspector {
             }
             return builder.take()
         }
-        timelines = TimelineTree(try TimelineArchive(vault, system).histories().values)
+        timelines = TimelineTree(try TimelineArchive(vault, system).readableHistories().values)
     }
 
     /// The set of intervals one can restore into.

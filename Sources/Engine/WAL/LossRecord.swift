@@ -22,9 +22,9 @@ struct LossRecord: Codable, Sendable {
         case systemIdentifier = "system_identifier"
     }
 
-    /// The losses of one cluster.
+    /// The losses of one cluster. One that cannot be read leaves a gap without a cause.
     static func list(_ vault: Vault, _ system: SystemIdentifier) throws -> [WALHoldings.Loss] {
-        try RecordStore<LossRecord>(vault, kind: "wal-loss").list()
+        try RecordStore<LossRecord>(vault, kind: "wal-loss").listReadable()
             .compactMap(\.value)
             .filter { $0.systemIdentifier == system }
             .map {

@@ -1,4 +1,5 @@
 import Domain
+import Logging
 import Platform
 import Vaulting
 
@@ -29,21 +30,28 @@ struct StreamEvidence: Codable, Sendable {
     /// Keeps this as the cluster's newest evidence, for when no stream runs any more.
     func keep(_ context: JobContext, _ system: SystemIdentifier) throws {
         let store = Self.store(context)
-        if let old = try store.read(system.hex) {
-            if let known = old.value, known.time >= time { return }
-            try store.update(old, to: self)
-        } else {
-            try store.create(system.hex, self)
+        do {
+            if let old = try store.read(system.hex) {
+                if let known = old.value, known.time >= time { return }
+                try store.update(old, to: self)
+            } else {
+                try store.create(system.hex, self)
+            }
+        } catch let error as PgkeepError where error.isDamage {
+            // The stream did its work; a check of the vault tells of the damaged record.
+            context.log.error("evidence not kept", metadata: ["reason": "\(error)"])
         }
     }
 
     /// What is known: the kept one, and that of streams whose lease still stands, dead ones too.
+    /// Without a damaged one less is known of an idle server's window, and nothing else changes.
     static func list(
         _ context: JobContext,
         _ system: SystemIdentifier
     ) throws -> [WALHoldings.Evidence] {
-        var found = try store(context).read(system.hex)?.value.map { [$0] } ?? []
-        for lease in try Lease.list(context.vault, system) where lease.kind == .stream {
+        var found = try store(context).listReadable()
+            .filter { $0.id == system.hex }.compactMap(\.value)
+        for lease in try Lease.listReadable(context.vault, system) where lease.kind == .stream {
             if let status = lease.status(as: StreamStatus.self), let one = StreamEvidence(status) {
                 found.append(one)
             }

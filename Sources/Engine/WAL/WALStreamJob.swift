@@ -69,6 +69,7 @@ public final class WALStreamJob {
         }
         if let status = lease.record.status(as: StreamStatus.self) {
             try StreamEvidence(status)?.keep(context, instance.systemIdentifier)
+            try StreamMark(status)?.keep(context, instance.systemIdentifier)
         }
         try LossRecord.removeFilled(
             WALArchive.load(
@@ -191,6 +192,8 @@ public final class WALStreamJob {
             total.durable = max(total.durable, state.durable)
             total.segments += state.segments
             total.bytes += state.bytes
+            // The server spoke last before the journal had caught up with what it said.
+            tell(lease) { $0.durableLSN = max($0.durableLSN, state.durable) }
             for divergence in state.divergences {
                 context.log.critical("\(divergence.error.message)")
             }

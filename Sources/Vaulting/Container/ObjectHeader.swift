@@ -121,6 +121,10 @@ struct ObjectFooter {
 }
 
 extension PgkeepError {
+    /// True when an object is there but not readable as what it should be. Altered bytes can also
+    /// look like a newer format or another epoch's key.
+    public var isDamage: Bool { [.integrity, .vaultVersion, .wrongKey].contains(code) }
+
     /// An object is not as it was written.
     static func damaged(_ name: ObjectName, _ reason: String, cause: (any Error)? = nil)
         -> PgkeepError

@@ -185,6 +185,23 @@ public final class Lease: Sendable {
             return try read(vault, system, session)
         }
     }
+
+    /// As `list`, without those that cannot be read: for whoever only wants to know what sessions
+    /// tell of themselves, and must not fail over a leftover nobody needs.
+    public static func listReadable(
+        _ vault: Vault,
+        _ system: SystemIdentifier
+    ) throws -> [LeaseRecord] {
+        let prefix = VaultNames.leasePrefix(system)
+        return try vault.store.list(prefix: prefix).compactMap { information in
+            do {
+                return try PointID(information.name.text.dropFirst(prefix.utf8.count))
+                    .flatMap { try read(vault, system, $0) }
+            } catch let error as PgkeepError where error.isDamage {
+                return nil
+            }
+        }
+    }
 }
 
 extension Vault {

@@ -65,6 +65,21 @@ public struct RecordStore<Value: Codable & Sendable>: Sendable {
 
     /// All records of this kind that are not removed, by id.
     public func list() throws -> [StoredRecord<Value>] {
+        try ids().compactMap(read).filter { $0.value != nil }
+    }
+
+    /// As `list`, without those that cannot be read.
+    public func listReadable() throws -> [StoredRecord<Value>] {
+        try ids().compactMap { id in
+            do {
+                return try read(id)
+            } catch let error as PgkeepError where error.isDamage {
+                return nil
+            }
+        }.filter { $0.value != nil }
+    }
+
+    private func ids() throws -> [String] {
         let prefix = "\(VaultNames.recordsPrefix)\(kind)/"
         var ids: [String] = []
         for information in try vault.store.list(prefix: prefix) {
@@ -74,7 +89,7 @@ public struct RecordStore<Value: Codable & Sendable>: Sendable {
             }
             if ids.last != String(parts[0]) { ids.append(String(parts[0])) }
         }
-        return try ids.compactMap(read).filter { $0.value != nil }
+        return ids
     }
 
     // MARK: Changing

@@ -19,7 +19,7 @@ public enum PointStore {
             do {
                 guard let point = try describe(vault, system, id) else { return nil }
                 return Listed(id: id, point: .success(point))
-            } catch let error as PgkeepError where isDamage(error) {
+            } catch let error as PgkeepError where error.isDamage {
                 return Listed(id: id, point: .failure(error))
             }
         }
@@ -42,7 +42,7 @@ public enum PointStore {
         else { return false }
         do {
             return try describe(vault, system, id) != nil
-        } catch let error as PgkeepError where isDamage(error) {
+        } catch let error as PgkeepError where error.isDamage {
             return true
         }
     }
@@ -97,9 +97,5 @@ public enum PointStore {
             throw PgkeepError.damaged(name, "it is the root of another point")
         }
         return info.point
-    }
-
-    private static func isDamage(_ error: PgkeepError) -> Bool {
-        [.integrity, .vaultVersion, .wrongKey].contains(error.code)
     }
 }

@@ -84,14 +84,29 @@ public struct TimelineArchive: Sendable {
 
     /// All archived histories, by timeline.
     public func histories() throws -> [TimelineID: TimelineHistory] {
+        try histories { throw $0 }
+    }
+
+    /// The archived histories that can be read: what is on other timelines stays within reach.
+    public func readableHistories() throws -> [TimelineID: TimelineHistory] {
+        try histories { _ in }
+    }
+
+    private func histories(
+        onDamage: (PgkeepError) throws -> Void
+    ) throws -> [TimelineID: TimelineHistory] {
         var found: [TimelineID: TimelineHistory] = [:]
         for timeline in try timelines() {
-            guard let content = try content(of: timeline) else { continue }
-            let text = String(decoding: content, as: UTF8.self)
-            guard let history = TimelineHistory(timeline: timeline, content: text) else {
-                throw PgkeepError.damaged(name(timeline), "it is no history")
+            do {
+                guard let content = try content(of: timeline) else { continue }
+                let text = String(decoding: content, as: UTF8.self)
+                guard let history = TimelineHistory(timeline: timeline, content: text) else {
+                    throw PgkeepError.damaged(name(timeline), "it is no history")
+                }
+                found[timeline] = history
+            } catch let error as PgkeepError where error.isDamage {
+                try onDamage(error)
             }
-            found[timeline] = history
         }
         return found
     }

@@ -33,7 +33,7 @@ extension WALArchive {
             guard leftovers.contains(where: { !$0.name.isPart }) else { continue }
             do {
                 if let piece = try tail(segment, summarize) { pieces.append(piece) }
-            } catch let error as PgkeepError where error.code == .integrity {
+            } catch let error as PgkeepError where error.isDamage {
                 losses.append(damage(segment))
             }
         }
@@ -123,7 +123,7 @@ extension WALArchive {
     private static func read(_ vault: Vault, _ entry: Entry) throws -> WALSegmentInfo? {
         do {
             return try info(vault, entry)
-        } catch let error as PgkeepError where error.code == .integrity {
+        } catch let error as PgkeepError where error.isDamage {
             return nil
         }
     }

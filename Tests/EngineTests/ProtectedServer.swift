@@ -7,8 +7,8 @@ import TestSupport
 /// user.
 ///
 /// Made by `with`: a server, a vault with a key file beside it, and the instance `main` with its
-/// first backup taken. No stream runs until `startStream`. The instance's source is a libpq service,
-/// so that a test can let it lead to another server, as an address that moves does.
+/// first backup taken. No stream runs until `startStream`. The instance's source is a libpq
+/// service, so that a test can let it lead to another server, as an address that moves does.
 final class ProtectedServer {
     /// The instance's name.
     static let name = "main"

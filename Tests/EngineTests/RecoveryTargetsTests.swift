@@ -83,7 +83,8 @@ private final class TargetScenario {
         names.append((name, try #require(lsn)))
     }
 
-    /// Asks the WAL, and has the server's own memory of commit times confirm that it was understood.
+    /// Asks the WAL, and has the server's own memory of commit times confirm that it was
+    /// understood.
     private func readLog() throws {
         log = try TransactionLog.read(server, from: begin)
         try protected.waitUntilStreamed()
@@ -202,8 +203,8 @@ private final class TargetScenario {
         }
     }
 
-    /// All that was acknowledged when the restore began is there; what else is there are the commits
-    /// next in order, none left out.
+    /// All that was acknowledged when the restore began is there; what else is there are the
+    /// commits next in order, none left out.
     func checkLatestWhileWriting() throws {
         let acknowledged = try protected.waitUntilStreamed()
         let (copy, _) = try protected.restoreFiles(["--latest"])

@@ -3,8 +3,8 @@ import Platform
 import Postgres
 import Vaulting
 
-/// Ends whole segments on a thread of its own, so that the next one is compressed while the last one
-/// is synced: when catching up, that is most of the time there is.
+/// Ends whole segments on a thread of its own, so that the next one is compressed while the last
+/// one is synced: when catching up, that is most of the time there is.
 ///
 /// Segments are ended one after the other in the order they are handed over, so what is reported as
 /// durable never runs ahead of a segment that is not.

@@ -3,8 +3,8 @@ import Logging
 import Platform
 import Vaulting
 
-/// How far streams have told the server that WAL is safe. What is not there up to here was lost from
-/// the vault: the last object of an archive is missed by no other.
+/// How far streams have told the server that WAL is safe. What is not there up to here was lost
+/// from the vault: the last object of an archive is missed by no other.
 struct StreamMark: Codable, Sendable {
     /// The timeline.
     var timeline: TimelineID

@@ -55,6 +55,17 @@ public struct TimelineHistory: Hashable, Sendable {
         self.init(timeline: timeline, forks: forks)
     }
 
+    /// True when both can be told of one cluster: where one names the other as an ancestor, they
+    /// have the same past. Two servers that were each promoted to the same timeline do not agree,
+    /// nor do their descendants.
+    public func agrees(with other: TimelineHistory) -> Bool {
+        if timeline == other.timeline { return forks == other.forks }
+        let (child, parent) = timeline > other.timeline ? (self, other) : (other, self)
+        let past = child.forks.prefix { $0.timeline < parent.timeline }
+        guard child.forks.contains(where: { $0.timeline == parent.timeline }) else { return true }
+        return Array(past) == parent.forks
+    }
+
     /// The file name of this history.
     public var name: String { Self.name(of: timeline) }
 

@@ -129,6 +129,14 @@ public struct Preflight: Sendable {
                 fix: "use a server built with the default block size of 8192"
             )
         }
+        if let original = profile.restoredCopy {
+            add(
+                .blocking,
+                .sourceForeign,
+                "the server is a restored copy (of \(original)), not the original",
+                fix: ServerProfile.restoredCopyFix
+            )
+        }
         if profile.walLevel == "minimal" {
             add(.blocking, .sourceSetting, "wal_level is minimal", fix: walLevelFix)
         }

@@ -32,8 +32,19 @@ public struct ServerProfile: Hashable, Sendable {
     public var synchronousStandbyNames: String
     /// The settings a restored copy needs at least as high.
     public var recoveryFloor: SettingsFloor
+    /// What `restoredCopyMark` says: of whom the server is a copy; nil when it is none.
+    public var restoredCopy: String?
     /// True when the role is a superuser.
     public var isSuperuser: Bool
+
+    /// The setting a restore leaves in a copy, so that nobody takes the copy for the original: they
+    /// have the same system identifier, and both may go on under the same timeline's number.
+    public static let restoredCopyMark = "pgkeep.restored_copy"
+
+    /// The line that makes a copy an original.
+    public static let restoredCopyFix =
+        "if it now takes the original's place for good, run on it: ALTER SYSTEM RESET"
+        + " \(restoredCopyMark); SELECT pg_reload_conf();"
 
     /// Reads the profile over a replication connection.
     public init(_ connection: Connection) throws(PgkeepError) {
@@ -70,15 +81,26 @@ public struct ServerProfile: Hashable, Sendable {
             maxPreparedTransactions: Int32(try show("max_prepared_transactions")) ?? 0,
             maxLocksPerTransaction: Int32(try show("max_locks_per_transaction")) ?? 0
         )
-        // Told unasked from 14 on; before, recovery is what makes every transaction read-only.
-        if let standby = connection.parameter("in_hot_standby") {
-            isInRecovery = SettingValue.isOn(standby)
-        } else {
-            isInRecovery = SettingValue.isOn(try show("transaction_read_only"))
-        }
+        restoredCopy = try connection.restoredCopy()
+        isInRecovery = try connection.isInRecovery()
         isSuperuser = SettingValue.isOn(connection.parameter("is_superuser"))
     }
 
     /// The files of the data directory and WAL segments use this mode.
     public var fileMode: UInt32 { dataDirectoryMode & 0o666 }
+}
+
+extension Connection {
+    /// True for a standby.
+    public func isInRecovery() throws(PgkeepError) -> Bool {
+        // Told unasked from 14 on; before, recovery is what makes every transaction read-only.
+        if let standby = parameter("in_hot_standby") { return SettingValue.isOn(standby) }
+        return SettingValue.isOn(try setting("transaction_read_only"))
+    }
+
+    /// Of whom the server is a restored copy; nil when it is none or was made an original.
+    public func restoredCopy() throws(PgkeepError) -> String? {
+        let mark = try setting(ServerProfile.restoredCopyMark)
+        return mark == "" ? nil : mark
+    }
 }

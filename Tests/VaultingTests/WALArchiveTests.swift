@@ -27,7 +27,8 @@ import Vaulting
     @Test func `an empty archive says so`() throws {
         let wal = try WALFixture()
         let archive = try wal.archive()
-        #expect(archive.segments.isEmpty && archive.resumption == nil && archive.storedBytes == 0)
+        #expect(archive.segments.isEmpty && archive.storedBytes == 0)
+        #expect(archive.resumption(on: .root(1)) == nil)
         #expect(try archive.durableEnd(of: 1, from: .zero) == nil)
         try ScratchDirectory.with { scratch in
             let path = scratch.file("x")
@@ -49,8 +50,14 @@ import Vaulting
         _ = try wal.writer(wal.segment(8, timeline: 2))
         let archive = try wal.archive()
         #expect(archive.timelines == [1, 2] && archive.sealedCount == 3)
-        #expect(archive.resumption?.timeline == 2)
-        #expect(archive.resumption?.position == wal.segment(8).start)
+        let fork = TimelineHistory.Fork(timeline: 1, end: wal.segment(7).start + 1000)
+        let resumed = archive.resumption(on: TimelineHistory(timeline: 2, forks: [fork]))
+        #expect(resumed?.timeline == 2)
+        #expect(resumed?.position == wal.segment(8).start)
+        let early = TimelineHistory.Fork(timeline: 1, end: wal.segment(4).start + 1)
+        let other = archive.resumption(on: TimelineHistory(timeline: 3, forks: [early]))
+        #expect(other?.timeline == 1 && other?.position == wal.segment(4).end)
+        #expect(archive.resumption(on: .root(3)) == nil)
         #expect(try archive.durableEnd(of: 1, from: wal.segment(3).start) == wal.segment(5).start)
         let end = wal.segment(7).start
         #expect(try archive.durableEnd(of: 1, from: wal.segment(6).start) == end + 1000)

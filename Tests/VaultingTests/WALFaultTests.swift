@@ -24,8 +24,9 @@ import Vaulting
         let archive = try wal.archive()
         let session = wal.session()
         let end = LSN(UInt64(Self.segments) << 20)
-        var position = archive.resumption?.position ?? .zero
-        #expect(position <= acknowledged.position || archive.resumption != nil)
+        let resumed = archive.resumption(on: .root(1))
+        var position = resumed?.position ?? .zero
+        #expect(position <= acknowledged.position || resumed != nil)
         _ = try archive.removeSuperseded(successor: session)
         while position < end {
             let segment = WALSegment(timeline: 1, containing: position, size: wal.size)

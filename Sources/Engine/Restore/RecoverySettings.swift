@@ -36,6 +36,8 @@ public struct RecoverySettings: Sendable {
     public var floors: [Setting]
     /// False leaves archiving, replication and network settings as the source had them.
     public var isHarmless: Bool
+    /// Of what the copy is one, in words: a harmless copy says so to whoever would protect it.
+    public var origin = ""
     /// The preloaded libraries without those that run jobs, when the source had any of these.
     public var preloadLibraries: String?
     /// The port the copy listens on, when chosen.
@@ -120,6 +122,7 @@ public struct RecoverySettings: Sendable {
             Setting("listen_addresses", "localhost"), Setting("ssl", "off"),
             Setting("logging_collector", "off"), Setting("huge_pages", "try"),
             Setting("unix_socket_directories", socketDirectory ?? ""),
+            Setting(ServerProfile.restoredCopyMark, origin),
         ]
         if major <= 15 { settings.append(Setting("promote_trigger_file", "")) }
         if major >= 15 { settings.append(Setting("archive_library", "")) }

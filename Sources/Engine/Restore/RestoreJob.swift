@@ -178,7 +178,7 @@ public struct RestoreJob {
             modified: context.clock.now.seconds
         )
         let preload = try configuration.value(of: "shared_preload_libraries")
-        let settings = RecoverySettings(
+        var settings = RecoverySettings(
             major: reader.point.serverVersion.major,
             restoreCommand: restoreCommand(keyPath),
             recoveryEndCommand: "rm -f " + Self.inCommand(keyPath),
@@ -195,6 +195,7 @@ public struct RestoreJob {
             hasInnerTablespaces: reader.point.tablespaces.contains { !$0.path.hasPrefix("/") },
             overrides: options.overrides
         )
+        settings.origin = "\(instance.name), point \(reader.point.id)"
         try configuration.append(
             settings,
             heading: "pgkeep restore of \(instance.name) to \(plan.spec), point \(reader.point.id)"

@@ -22,6 +22,8 @@ final class JournalKeeper {
     private var journal: WALJournalWriter?
     private var summaries: WALSummaryBuilder
     private var position: LSN
+    /// Records walked before the first byte of this stream.
+    private let recordsBefore: UInt64
 
     /// Keeps WAL of `timeline` from `start` on, the first byte of a segment.
     ///
@@ -57,6 +59,7 @@ final class JournalKeeper {
         summaries = SegmentWalk(vault, system).summaries(
             from: WALSegment(timeline: timeline, containing: start, size: size)
         )
+        recordsBefore = summaries.walker.records
     }
 
     /// Works until the inbox is finished; on return all that came is durable.
@@ -97,12 +100,29 @@ final class JournalKeeper {
             let length = try current.append(rest)
             let part = UnsafeRawBufferPointer(rebasing: rest[..<length])
             try summaries.feed(part, at: position)
+            try requireContinuity()
             position = position + UInt64(length)
             rest = UnsafeRawBufferPointer(rebasing: rest[length...])
             if position == segment.end { try seal() }
         }
         meter.add(UInt64(bytes.count))
         board.change { $0.bytes += UInt64(bytes.count) }
+    }
+
+    /// WAL whose first record does not follow the archive's last one is of another server that was
+    /// promoted to the same timeline at the same place; of all checks only this one can tell. Asked
+    /// before a byte is durable, so nothing of it reaches the archive.
+    private func requireContinuity() throws {
+        let walker = summaries.walker
+        let signs: [WALStop.Reason] = [.wrongPrevious, .brokenContinuation, .timelineWentBack]
+        guard let stop = walker.stop, signs.contains(stop.reason),
+            walker.records == recordsBefore
+        else { return }
+        throw PgkeepError(
+            .integrity,
+            "the server's WAL does not continue the archive's at \(stop.position)",
+            hint: "two servers write the same timeline: stop the wrong one, then take a backup"
+        )
     }
 
     private func begin(_ segment: WALSegment) throws -> WALJournalWriter {

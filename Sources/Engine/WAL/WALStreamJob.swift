@@ -100,9 +100,7 @@ public final class WALStreamJob {
             cancellation: context.token
         )
         let identity = try connection.identifySystem()
-        guard identity.systemIdentifier == instance.systemIdentifier else {
-            throw SourceCheck.foreign(identity.systemIdentifier, instance.name.description)
-        }
+        try SourceCheck.check(context, connection, identity, instance)
         try SourceHistories.store(
             context.vault,
             instance.systemIdentifier,
@@ -229,6 +227,11 @@ public final class WALStreamJob {
             instance.systemIdentifier,
             segmentSize: instance.segmentSize
         )
+        try SourceCheck.refuseSetBack(
+            archive,
+            identity,
+            isStandby: try connection.isInRecovery()
+        )
         try LossRecord.removeFilled(archive, in: context.vault, clock: context.clock)
         let history = try connection.timelineHistory(of: identity.timeline)?.history
         let sql = try? Connection(
@@ -253,7 +256,7 @@ public final class WALStreamJob {
                 slot = try ReplicationSlots.read(name, replication: connection, sql: sql)
             }
         }
-        var start = try StreamStart.choose(
+        var start = StreamStart.choose(
             archive: archive,
             identity: identity,
             history: history,

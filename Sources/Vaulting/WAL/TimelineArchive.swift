@@ -15,8 +15,9 @@ public struct TimelineArchive: Sendable {
     /// Stores the history of a timeline, byte by byte as the server sent it. Durable on return.
     ///
     /// True: it is there now. False: the same bytes were there already. Throws `.integrity` when
-    /// another history is there (two servers have promoted themselves to the same timeline), and
-    /// `.sourceBroken` when the content is no history of this timeline.
+    /// it contradicts a history that is there (two servers have promoted themselves to the same
+    /// timeline, this one or one it descends from), and `.sourceBroken` when the content is no
+    /// history of this timeline.
     @discardableResult
     public func store(_ timeline: TimelineID, _ content: [UInt8]) throws -> Bool {
         let text = String(decoding: content, as: UTF8.self)
@@ -29,6 +30,9 @@ public struct TimelineArchive: Sendable {
                 hint: "look at \(TimelineHistory.name(of: timeline)) in the server's pg_wal"
             )
         }
+        for known in try histories().values where !known.agrees(with: history) {
+            throw contradiction(known.timeline)
+        }
         let name = self.name(timeline)
         let bytes = try Sealed.encode(
             vault,
@@ -38,14 +42,16 @@ public struct TimelineArchive: Sendable {
             frames: [(kind: .attachment, bytes: content)]
         )
         if try vault.store.putIfAbsent(name, bytes) { return true }
-        guard try self.content(of: timeline) == content else {
-            throw PgkeepError(
-                .integrity,
-                "timeline \(timeline) has another history in the vault than on the server",
-                hint: "two servers were promoted to the same timeline: stop the wrong one"
-            )
-        }
+        guard try self.content(of: timeline) == content else { throw contradiction(timeline) }
         return false
+    }
+
+    private func contradiction(_ timeline: TimelineID) -> PgkeepError {
+        PgkeepError(
+            .integrity,
+            "timeline \(timeline) has another history in the vault than on the server",
+            hint: "two servers were promoted to the same timeline: stop the wrong one"
+        )
     }
 
     /// The content of a timeline's history file; nil when it is certainly not archived.

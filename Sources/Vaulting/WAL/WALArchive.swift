@@ -97,12 +97,19 @@ public struct WALArchive: Sendable {
         }
     }
 
-    /// Where a stream that continues this archive begins, or nil for an empty archive.
+    /// Where a stream of a server with this history continues the archive; nil when nothing of its
+    /// history is archived.
     ///
-    /// The newest segment decides, on its highest timeline: behind it when it is whole, at its
-    /// start when it is not (a journal is always received again from the first byte).
-    public var resumption: (timeline: TimelineID, position: LSN)? {
-        let held = entries.keys.filter { isSealed($0) || !leftovers(of: $0).isEmpty }
+    /// The newest segment on the history decides, on its highest timeline: behind it when it is
+    /// whole, at its start when it is not (a journal is always received again from the first byte).
+    /// What lies beyond a fork is nobody's past, however far it goes.
+    public func resumption(
+        on history: TimelineHistory
+    ) -> (timeline: TimelineID, position: LSN)? {
+        let held = entries.keys.filter { segment in
+            (isSealed(segment) || !leftovers(of: segment).isEmpty)
+                && (history.end(of: segment.timeline).map { segment.start < $0 } ?? true)
+        }
         let newest = held.max { ($0.number, $0.timeline) < ($1.number, $1.timeline) }
         guard let newest else { return nil }
         return (newest.timeline, isSealed(newest) ? newest.end : newest.start)

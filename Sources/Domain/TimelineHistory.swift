@@ -55,15 +55,20 @@ public struct TimelineHistory: Hashable, Sendable {
         self.init(timeline: timeline, forks: forks)
     }
 
-    /// True when both can be told of one cluster: where one names the other as an ancestor, they
-    /// have the same past. Two servers that were each promoted to the same timeline do not agree,
-    /// nor do their descendants.
+    /// True when both can be told of one cluster: every timeline both know has the same past in
+    /// both. Two servers that were each promoted to the same timeline do not agree, nor do their
+    /// descendants.
     public func agrees(with other: TimelineHistory) -> Bool {
-        if timeline == other.timeline { return forks == other.forks }
-        let (child, parent) = timeline > other.timeline ? (self, other) : (other, self)
-        let past = child.forks.prefix { $0.timeline < parent.timeline }
-        guard child.forks.contains(where: { $0.timeline == parent.timeline }) else { return true }
-        return Array(past) == parent.forks
+        (forks.map(\.timeline) + [timeline]).allSatisfy { known in
+            guard let theirs = other.past(of: known) else { return true }
+            return past(of: known) == theirs
+        }
+    }
+
+    /// The ancestors of a timeline of this history; nil when it is none.
+    private func past(of known: TimelineID) -> ArraySlice<Fork>? {
+        if known == timeline { return forks[...] }
+        return forks.firstIndex { $0.timeline == known }.map { forks[..<$0] }
     }
 
     /// The file name of this history.

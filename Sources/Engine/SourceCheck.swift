@@ -70,6 +70,20 @@ enum SourceCheck {
         )
     }
 
+    /// As above, with the archive as it is now.
+    static func refuseSetBack(
+        _ context: JobContext,
+        _ instance: InstanceRecord,
+        _ profile: ServerProfile
+    ) throws {
+        let archive = try WALArchive.load(
+            context.vault,
+            instance.systemIdentifier,
+            segmentSize: instance.segmentSize
+        )
+        try refuseSetBack(archive, profile.identity, isStandby: profile.isInRecovery)
+    }
+
     /// A server on an older timeline than the archive's writes what no later restore will follow.
     private static func refuseLeftBehind(_ vault: Vault, _ identity: SystemIdentity) throws {
         let known = try TimelineArchive(vault, identity.systemIdentifier).timelines()

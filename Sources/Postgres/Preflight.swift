@@ -102,8 +102,44 @@ public struct Preflight: Sendable {
         }
     }
 
-    /// What a profile tells; pure.
+    /// What a profile tells, the worst first; pure.
     package static func findings(in profile: ServerProfile) -> [Finding] {
+        obstacles(in: profile) + advice(for: profile)
+    }
+
+    private static func obstacles(in profile: ServerProfile) -> [Finding] {
+        var findings: [Finding] = []
+        func add(_ code: ErrorCode, _ what: String, fix: String) {
+            findings.append(Finding(.blocking, code, what, fix: fix))
+        }
+        if profile.version.major < ServerVersion.oldestSupported {
+            add(
+                .sourceUnsupported,
+                "PostgreSQL \(profile.version) is not supported",
+                fix: "upgrade the server to version \(ServerVersion.oldestSupported) or later"
+            )
+        }
+        if profile.blockSize != 8192 {
+            add(
+                .sourceUnsupported,
+                "the server was built with pages of \(profile.blockSize) bytes",
+                fix: "use a server built with the default block size of 8192"
+            )
+        }
+        if let original = profile.restoredCopy {
+            add(
+                .sourceForeign,
+                "the server is a restored copy (of \(original)), not the original",
+                fix: ServerProfile.restoredCopyFix
+            )
+        }
+        if profile.walLevel == "minimal" {
+            add(.sourceSetting, "wal_level is minimal", fix: walLevelFix)
+        }
+        return findings
+    }
+
+    private static func advice(for profile: ServerProfile) -> [Finding] {
         var findings: [Finding] = []
         func add(
             _ severity: Finding.Severity,
@@ -112,33 +148,6 @@ public struct Preflight: Sendable {
             fix: String
         ) {
             findings.append(Finding(severity, code, what, fix: fix))
-        }
-        if profile.version.major < ServerVersion.oldestSupported {
-            add(
-                .blocking,
-                .sourceUnsupported,
-                "PostgreSQL \(profile.version) is not supported",
-                fix: "upgrade the server to version \(ServerVersion.oldestSupported) or later"
-            )
-        }
-        if profile.blockSize != 8192 {
-            add(
-                .blocking,
-                .sourceUnsupported,
-                "the server was built with pages of \(profile.blockSize) bytes",
-                fix: "use a server built with the default block size of 8192"
-            )
-        }
-        if let original = profile.restoredCopy {
-            add(
-                .blocking,
-                .sourceForeign,
-                "the server is a restored copy (of \(original)), not the original",
-                fix: ServerProfile.restoredCopyFix
-            )
-        }
-        if profile.walLevel == "minimal" {
-            add(.blocking, .sourceSetting, "wal_level is minimal", fix: walLevelFix)
         }
         if profile.isInRecovery && !profile.fullPageWrites {
             add(

@@ -142,6 +142,30 @@ struct VocabularyTests {
         #expect(TimelineHistory(timeline: 2, content: "") == .root(2))
     }
 
+    @Test func `histories agree when every timeline both know has one past`() {
+        func history(_ timeline: TimelineID, _ forks: (TimelineID, UInt64)...) -> TimelineHistory {
+            TimelineHistory(
+                timeline: timeline,
+                forks: forks.map { .init(timeline: $0.0, end: LSN($0.1)) }
+            )
+        }
+        func agree(_ one: TimelineHistory, _ other: TimelineHistory) -> Bool {
+            let answer = one.agrees(with: other)
+            #expect(answer == other.agrees(with: one))
+            return answer
+        }
+        let second = history(2, (1, 100))
+        #expect(agree(second, second) && agree(second, .root(1)))
+        #expect(!agree(second, history(2, (1, 101))))
+        // A child of it, a sibling of it, a child of another timeline 2.
+        #expect(agree(second, history(3, (1, 100), (2, 200))))
+        #expect(agree(second, history(3, (1, 50))))
+        #expect(!agree(second, history(3, (1, 90), (2, 200))))
+        // Children of one timeline 2, and of two, whose own file nobody has.
+        #expect(agree(history(3, (1, 100), (2, 150)), history(4, (1, 100), (2, 200))))
+        #expect(!agree(history(3, (1, 100), (2, 150)), history(4, (1, 90), (2, 200))))
+    }
+
     @Test func `ids, names and versions read what they write`() throws {
         var random = SeededRandom(stream: "ids")
         var earlier: PointID?

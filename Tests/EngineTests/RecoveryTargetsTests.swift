@@ -83,8 +83,7 @@ private final class TargetScenario {
         names.append((name, try #require(lsn)))
     }
 
-    /// Asks the WAL, and has the server's own memory of commit times confirm that it was
-    /// understood.
+    /// Asks the WAL, and has the server's own memory of commit times confirm the reading.
     private func readLog() throws {
         log = try TransactionLog.read(server, from: begin)
         try protected.waitUntilStreamed()

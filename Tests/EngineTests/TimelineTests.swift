@@ -236,9 +236,9 @@ struct TimelineTests {
         #expect(key == nil)
     }
 
-    /// A copy takes the original's place, as its operator says on it. The other copy, whose timeline
-    /// 2 begins at the same position with the same history file, is kept out even when the same was
-    /// said on it, and so is the original.
+    /// A copy takes the original's place, as its operator says on it. The other copy, whose
+    /// timeline 2 begins at the same position with the same history file, is kept out even when the
+    /// same was said on it, and so is the original.
     private func checkTakeover(
         _ protected: ProtectedServer,
         _ copies: [PostgresServer],

@@ -82,6 +82,9 @@ struct PreflightTests {
                 Preflight.findings(in: profile).filter { $0.severity == .blocking }.map(\.code)
             }
             #expect(blocking().isEmpty)
+            profile.restoredCopy = "main"
+            #expect(blocking() == [.sourceForeign])
+            profile.restoredCopy = nil
             profile.version = ServerVersion(number: 120_010)
             profile.blockSize = 4096
             profile.walLevel = "minimal"

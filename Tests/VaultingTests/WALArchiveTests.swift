@@ -171,6 +171,9 @@ import Vaulting
         #expect(try histories.histories()[2]?.forks.map(\.end) == [LSN(0x5000000)])
         let other = Array("1\t0/6000000\tno recovery target specified\n".utf8)
         #expect(try thrownCode { try histories.store(2, other) } == .integrity)
+        let child = Array("1\t0/6000000\tx\n2\t0/8000000\tx\n".utf8)
+        #expect(try thrownCode { try histories.store(3, child) } == .integrity)
+        #expect(try histories.timelines() == [2])
         #expect(try thrownCode { try histories.store(3, []) } == .sourceBroken)
         let name = ObjectName("c/\(wal.system.hex)/history/00000002.history")
         try expectEveryFlipFound(wal.store, name) { _ = try histories.content(of: 2) }

@@ -61,15 +61,7 @@ public struct BackupJob {
     ) throws -> BackupResult {
         let profile = preflight.profile
         try SourceHistories.store(context, instance, settings, upTo: profile.identity.timeline)
-        try SourceCheck.refuseSetBack(
-            WALArchive.load(
-                context.vault,
-                instance.systemIdentifier,
-                segmentSize: instance.segmentSize
-            ),
-            profile.identity,
-            isStandby: profile.isInRecovery
-        )
+        try SourceCheck.refuseSetBack(context, instance, profile)
         let wal = try BackupWAL(
             context,
             instance,

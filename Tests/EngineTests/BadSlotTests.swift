@@ -18,6 +18,8 @@ struct BadSlotTests {
             try waitUntil("the slot is in use") {
                 try server.psql("select active from pg_replication_slots") == "t"
             }
+            // Something to fetch; without it, it would have caught up already.
+            try server.psql("create table t ()")
             try protected.refuses(
                 ["wal", "stream", "main", "--until-caught-up"],
                 .busy,

@@ -35,6 +35,14 @@ struct BadSourceTests {
             try ServerUser.own(passfile)
             try add("guarded", ["PGPASSFILE": passfile], ["password", ".pgpass"])
             try add("guarded", [:], ["password", ".pgpass"])
+            let loud = try protected.pgkeep(
+                [
+                    "--verbose", "instance", "add", "other", "--source",
+                    protected.server.conninfo(user: "guarded"),
+                ],
+                ["PGPASSWORD": Self.wrong]
+            )
+            #expect(loud.exitCode == 7 && !loud.errors.contains(Self.wrong))
             try add("plain", [:], ["ALTER ROLE plain REPLICATION;"])
             try add("shut", [:], ["pg_hba.conf", "local replication shut scram-sha-256"])
 

@@ -170,8 +170,9 @@ extension CommandResult {
     }
 }
 
-/// Waits until `condition` holds, looking 50 times a second; throws after `seconds`. For states of
-/// other programs that announce nothing; never a measure of speed.
+/// Waits until `condition` holds; throws after `seconds`. For states of other programs that announce
+/// nothing; never a measure of speed. Looks 50 times a second at first and 10 times later: looking
+/// costs a program's start, and what is waited for needs the processor too.
 public func waitUntil(
     _ what: String,
     seconds: Double = 60,
@@ -179,10 +180,12 @@ public func waitUntil(
 ) throws {
     let clock = SystemClock()
     let end = clock.monotonicSeconds + seconds
+    var pause: UInt32 = 20_000
     while try !condition() {
         guard clock.monotonicSeconds < end else {
             throw PgkeepError(.unexpected, "waited \(Int(seconds)) s in vain until \(what)")
         }
-        usleep(20_000)
+        usleep(pause)
+        pause = min(pause * 5 / 4, 100_000)
     }
 }

@@ -16,12 +16,13 @@ struct StreamStart {
     ///   - identity: what the server says of itself.
     ///   - history: the history of the server's timeline; nil on timeline 1.
     ///   - slot: the instance's slot on the server; nil when it uses none.
+    /// - Throws: what reading the archive throws.
     static func choose(
         archive: WALArchive,
         identity: SystemIdentity,
         history: TimelineHistory?,
         slot: ReplicationSlot?
-    ) -> StreamStart {
+    ) throws -> StreamStart {
         let size = archive.segmentSize
         func segmentStart(_ position: LSN) -> LSN {
             WALSegment(timeline: 1, containing: position, size: size).start
@@ -37,6 +38,13 @@ struct StreamStart {
             // The archive holds more of the old timeline than the new one descends from. That rest
             // is a dead branch; the new timeline goes on where it left the old one.
             return StreamStart(timeline: path.timeline(at: end), position: segmentStart(end))
+        }
+        // Backups that streamed for themselves leave islands. What the slot still keeps before them
+        // fills the holes; segments that are there already are found equal and cost nothing.
+        if let kept = slot?.restartLSN, path.timeline(at: kept) == timeline {
+            let held = try archive.durableEnd(of: timeline, from: segmentStart(kept))
+            let first = segmentStart(held ?? kept)
+            if first < position { return StreamStart(timeline: timeline, position: first) }
         }
         return StreamStart(timeline: timeline, position: position)
     }

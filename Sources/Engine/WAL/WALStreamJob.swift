@@ -256,7 +256,7 @@ public final class WALStreamJob {
                 slot = try ReplicationSlots.read(name, replication: connection, sql: sql)
             }
         }
-        var start = StreamStart.choose(
+        var start = try StreamStart.choose(
             archive: archive,
             identity: identity,
             history: history,

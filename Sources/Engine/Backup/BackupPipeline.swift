@@ -1,22 +1,22 @@
 import Domain
-import Platform
-import Postgres
+package import Platform
+package import Postgres
 import Sealing
-import Vaulting
+package import Vaulting
 
 /// The data path of a backup: this thread receives, workers compare, compress, seal and store.
 ///
 /// Memory is bounded by the stripes of the pool, a frame and an output buffer for each worker, and
 /// the maps of the regions being filled.
-struct BackupPipeline {
+package struct BackupPipeline {
     /// What came through.
-    struct Outcome {
-        var start: BaseBackupStart
-        var end: BaseBackupEnd
+    package struct Outcome {
+        package var start: BaseBackupStart
+        package var end: BaseBackupEnd
         /// Small files the point's record is made of, by path.
-        var kept: [String: [UInt8]]
-        var catalog: CatalogWriter
-        var attachments: [Attachment]
+        package var kept: [String: [UInt8]]
+        package var catalog: CatalogWriter
+        package var attachments: [Attachment]
     }
 
     let session: BackupSession
@@ -24,12 +24,32 @@ struct BackupPipeline {
     let meter: ProgressMeter
     let token: CancellationToken
 
+    package init(
+        session: BackupSession,
+        options: BackupOptions,
+        meter: ProgressMeter,
+        token: CancellationToken
+    ) {
+        self.session = session
+        self.options = options
+        self.meter = meter
+        self.token = token
+    }
+
     /// Takes the backup's files in; on return all pages are handed to the vault and every file has
     /// been compared with the server's manifest. `began` is called when the server has fixed the
     /// start of the backup.
     func run(
         on connection: Connection,
         began: @escaping (BaseBackupStart) throws -> Void
+    ) throws -> Outcome {
+        try run(began: began) { try receive(connection, $0) }
+    }
+
+    /// As above, with a stream of any origin: `receive` hands it to the receiver it is given.
+    package func run(
+        began: @escaping (BaseBackupStart) throws -> Void,
+        receive: (any BaseBackupHandler) throws -> BaseBackupEnd
     ) throws -> Outcome {
         let pool = try StripePool(count: options.workers * 2 + 4)
         let stripes = Channel<Stripe>(capacity: options.workers * 2)
@@ -71,7 +91,7 @@ struct BackupPipeline {
             try manifest.append(bytes)
         }
         do {
-            let end = try receive(connection, receiver)
+            let end = try receive(receiver)
             try receiver.finish()
             stripes.finish()
             for worker in workers { try worker.join() }
@@ -100,7 +120,7 @@ struct BackupPipeline {
 
     private func receive(
         _ connection: Connection,
-        _ receiver: BackupReceiver
+        _ receiver: any BaseBackupHandler
     ) throws -> BaseBackupEnd {
         var wanted = BaseBackupOptions(
             label: options.label,

@@ -1,6 +1,6 @@
 import Domain
 import Platform
-import Postgres
+package import Postgres
 import Sealing
 
 /// Compares what arrived with what the server says it sent: every file of its manifest must have
@@ -48,7 +48,7 @@ final class ManifestCheck {
 
 extension BackupManifest.Digest {
     /// A fresh SHA-256.
-    static func sha256() -> BackupManifest.Digest {
+    package static func sha256() -> BackupManifest.Digest {
         let state = DigestState()
         return BackupManifest.Digest(
             update: { state.digest.update($0) },

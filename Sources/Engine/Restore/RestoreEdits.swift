@@ -1,5 +1,5 @@
 import Domain
-import Platform
+package import Platform
 import Postgres
 import Synchronization
 
@@ -8,7 +8,7 @@ import Synchronization
 /// `global/pg_control` is held back until everything else is durable: a directory without it starts
 /// no server, so an interrupted restore can never be taken for a complete one. The configuration
 /// files are held back until all captured ones are known.
-final class RestoreEdits: Sendable {
+package final class RestoreEdits: Sendable {
     /// A file that is not written yet.
     struct Held: Sendable {
         let place: RawPath
@@ -17,6 +17,8 @@ final class RestoreEdits: Sendable {
         let content: [UInt8]
     }
     private let held = Mutex<[String: Held]>([:])
+
+    package init() {}
 
     private static let controlPath = "global/pg_control"
     private static let labelPath = Array("backup_label".utf8)
@@ -67,7 +69,7 @@ final class RestoreEdits: Sendable {
     }
 
     /// Writes the file held back, durably. Call when everything else is durable.
-    func release(owner: UserAccount?) throws {
+    package func release(owner: UserAccount?) throws {
         guard let control = held.withLock({ $0[Self.controlPath] }) else {
             throw PgkeepError(
                 .integrity,

@@ -1,9 +1,9 @@
-import Domain
-import Platform
+package import Domain
+package import Platform
 import Vaulting
 
 /// Where the parts of a copy lie: the data directory and, outside it, its tablespaces.
-struct RestoreLayout: Sendable {
+package struct RestoreLayout: Sendable {
     /// The data directory.
     let directory: String
     /// Directories of tablespaces outside the data directory, by oid.
@@ -15,7 +15,7 @@ struct RestoreLayout: Sendable {
     ///
     /// A tablespace never goes to its source path by itself, where the source's own may be.
     /// - Throws: `.targetDirectory`, `.usage` for an oid the point does not have.
-    init(_ point: RecoveryPoint, _ options: RestoreOptions) throws {
+    package init(_ point: RecoveryPoint, _ options: RestoreOptions) throws {
         directory = options.directory
         // A relative location is a tablespace inside the data directory: it has no place of its
         // own.
@@ -82,7 +82,7 @@ struct RestoreLayout: Sendable {
     }
 
     /// Makes the directories the files go into, and the links to tablespaces.
-    func create(mode: UInt32, owner: UserAccount?) throws {
+    package func create(mode: UInt32, owner: UserAccount?) throws {
         for path in [directory] + tablespaces.values {
             try make(path, mode: mode, owner: owner)
             // One that was there keeps no wider permissions than a server starts with.

@@ -1,10 +1,10 @@
 import Domain
-import Platform
-import Vaulting
+package import Platform
+package import Vaulting
 
 /// Places all files of a point: goes through the catalog, makes directories in its order, and deals
 /// the files out to threads in windows.
-struct RestorePlacement {
+package struct RestorePlacement {
     let reader: PointReader
     let layout: RestoreLayout
     let manifest: RestoredManifest
@@ -14,11 +14,31 @@ struct RestorePlacement {
     let meter: ProgressMeter
     let token: CancellationToken
 
+    package init(
+        reader: PointReader,
+        layout: RestoreLayout,
+        manifest: RestoredManifest,
+        edits: RestoreEdits,
+        owner: UserAccount?,
+        workers: Int,
+        meter: ProgressMeter,
+        token: CancellationToken
+    ) {
+        self.reader = reader
+        self.layout = layout
+        self.manifest = manifest
+        self.edits = edits
+        self.owner = owner
+        self.workers = workers
+        self.meter = meter
+        self.token = token
+    }
+
     private static let windowPagesMax = 131_072
     private static let windowPagesMin = 4096
 
     /// Places everything; nothing is durable on return. Returns what should be known.
-    func run() throws -> [String] {
+    package func run() throws -> [String] {
         let windows = Channel<RestoreWindow>(capacity: workers)
         let threads = (0..<workers).map { number in
             let fetcher = UncheckedBox(reader.makeFetcher())

@@ -1,11 +1,11 @@
-import Domain
-import Platform
+package import Domain
+package import Platform
 import Postgres
 
 /// The backup_manifest of the copy, written while its files are: what `pg_verifybackup` judges by.
 ///
 /// Files are added from all threads, in any order.
-final class RestoredManifest: Sendable {
+package final class RestoredManifest: Sendable {
     private struct State {
         var writer: BackupManifestWriter
         var files: UInt64 = 0
@@ -18,7 +18,7 @@ final class RestoredManifest: Sendable {
     static let name = "backup_manifest"
 
     /// Begins the manifest of a copy of `point` in `directory`.
-    init(_ point: RecoveryPoint, in directory: String, owner: UserAccount?) throws {
+    package init(_ point: RecoveryPoint, in directory: String, owner: UserAccount?) throws {
         path = directory + "/" + Self.name
         let file = try File(path, .create(0o600))
         try owner?.takeOwnership(of: path)
@@ -55,7 +55,7 @@ final class RestoredManifest: Sendable {
     var totals: (files: UInt64, bytes: UInt64) { state.read { ($0.files, $0.bytes) } }
 
     /// Ends the manifest with the WAL the copy needs to become consistent.
-    func finish(_ point: RecoveryPoint) throws {
+    package func finish(_ point: RecoveryPoint) throws {
         let range = BackupManifest.WALRange(
             timeline: point.timeline,
             start: point.startLSN,

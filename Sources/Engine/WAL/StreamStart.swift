@@ -1,13 +1,13 @@
-import Domain
-import Postgres
-import Vaulting
+package import Domain
+package import Postgres
+package import Vaulting
 
 /// Where a WAL stream begins: the archive's end, checked against what the server is and still has.
-struct StreamStart {
+package struct StreamStart {
     /// The timeline to ask for.
-    var timeline: TimelineID
+    package var timeline: TimelineID
     /// The first byte, a segment's start.
-    var position: LSN
+    package var position: LSN
 
     /// Decides where to begin.
     ///
@@ -17,7 +17,7 @@ struct StreamStart {
     ///   - history: the history of the server's timeline; nil on timeline 1.
     ///   - slot: the instance's slot on the server; nil when it uses none.
     /// - Throws: what reading the archive throws.
-    static func choose(
+    package static func choose(
         archive: WALArchive,
         identity: SystemIdentity,
         history: TimelineHistory?,

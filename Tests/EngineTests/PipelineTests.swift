@@ -223,7 +223,9 @@ import Vaulting
         var crc: UInt32 = 0
         var position: UInt64 = 0
         while position < UInt64(file.size) {
-            let count = try block.withUnsafeMutableBytes { try restored.read(into: $0, at: position) }
+            let count = try block.withUnsafeMutableBytes {
+                try restored.read(into: $0, at: position)
+            }
             try #require(count > 0)
             crc = block.withUnsafeBytes {
                 CRC32C.of(UnsafeRawBufferPointer(rebasing: $0[..<count]), from: crc)
@@ -237,7 +239,10 @@ import Vaulting
             let count = try page.withUnsafeMutableBytes {
                 try restored.read(into: $0, at: UInt64(number * 8192))
             }
-            #expect(count == length && page == Array(content.prefix(length)), "\(number) of \(name)")
+            #expect(
+                count == length && page == Array(content.prefix(length)),
+                "\(number) of \(name)"
+            )
         }
     }
 

@@ -1,5 +1,5 @@
-import Postgres
-import Vaulting
+package import Postgres
+package import Vaulting
 
 /// Where configuration files captured outside the source's data directory lie in a copy, and how
 /// the lines that name them must read there.
@@ -7,23 +7,23 @@ import Vaulting
 /// Files below the main file's directory keep their place relative to it; others, and those whose
 /// place in the copy is taken, lie under `pgkeep-included` by their whole path. A copy can be
 /// moved: lines name relative paths only, which PostgreSQL takes from the file they stand in.
-struct ConfigurationPlaces {
+package struct ConfigurationPlaces {
     /// A captured file.
-    struct File {
-        let role: SourceConfiguration.Role
+    package struct File {
+        package let role: SourceConfiguration.Role
         /// Its path on the source's host.
         let source: String
         /// Its path in the copy's data directory.
-        let name: String
+        package let name: String
         let attachment: Attachment
     }
 
     /// All captured files.
-    let files: [File]
+    package let files: [File]
     /// Directories named by lines that stay, which must exist in the copy.
-    private(set) var directories: Set<String> = []
+    package private(set) var directories: Set<String> = []
     /// Files named by lines that had to be disabled, because they were not captured.
-    private(set) var missing: [String] = []
+    package private(set) var missing: [String] = []
     private let present: Set<String>
 
     static let mainName = "postgresql.conf"
@@ -35,12 +35,12 @@ struct ConfigurationPlaces {
     private static let why = "by pgkeep restore: it names a place of the source's host"
 
     /// How an attachment of kind `.configuration` is called.
-    static func attachmentName(_ role: SourceConfiguration.Role, _ path: String) -> String {
+    package static func attachmentName(_ role: SourceConfiguration.Role, _ path: String) -> String {
         "\(role.rawValue):\(path)"
     }
 
     /// Places the captured files among `present`, the names at the top of the data directory.
-    init(_ attachments: [Attachment], present: Set<String>) {
+    package init(_ attachments: [Attachment], present: Set<String>) {
         self.present = present
         typealias Captured = (role: SourceConfiguration.Role, path: String, content: Attachment)
         let captured = attachments.compactMap { attachment -> Captured? in
@@ -74,7 +74,7 @@ struct ConfigurationPlaces {
     ///   - source: its path on the source's host; nil for a file of the data directory.
     ///   - name: its path in the copy.
     ///   - isThere: whether a path in the copy leads to something.
-    mutating func adapted(
+    package mutating func adapted(
         _ text: [UInt8],
         source: String?,
         name: String,

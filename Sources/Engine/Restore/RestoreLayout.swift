@@ -60,7 +60,7 @@ package struct RestoreLayout: Sendable {
 
     /// The place of a catalogued path. Paths come from the vault, which is authenticated, and were
     /// checked when they came from the server; they are checked again before anything is written.
-    func place(of path: [UInt8]) throws -> RawPath {
+    package func place(of path: [UInt8]) throws -> RawPath {
         let slash = UInt8(ascii: "/")
         let dot = UInt8(ascii: ".")
         let parts = path.split(separator: slash, omittingEmptySubsequences: false)

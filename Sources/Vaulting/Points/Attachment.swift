@@ -25,6 +25,22 @@ public struct Attachment: Hashable, Sendable {
     public var crc32c: UInt32
     /// Where the bytes are, in order.
     public var frames: [FrameRef]
+
+    package init(
+        name: String,
+        kind: Kind,
+        mode: UInt32 = 0,
+        size: UInt64 = 0,
+        crc32c: UInt32 = 0,
+        frames: [FrameRef] = []
+    ) {
+        self.name = name
+        self.kind = kind
+        self.mode = mode
+        self.size = size
+        self.crc32c = crc32c
+        self.frames = frames
+    }
 }
 
 /// Writes an attachment in pieces, on the thread that owns the pack writer.

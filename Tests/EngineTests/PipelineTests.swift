@@ -13,7 +13,7 @@ import Vaulting
 @Suite struct PipelineTests {
     private static let system = SystemIdentifier(0x6a5b_4c3d_2e1f_0002)
 
-    /// Sizes where something changes: pages, frames of 16 pages, inline maps of 64, buffers of 1 MiB.
+    /// Sizes where something changes: pages, frames of 16, inline maps of 64, buffers of 1 MiB.
     private static let sizes = [
         0, 1, 511, 512, 8191, 8192, 8193, 16 * 8192, 17 * 8192 + 5, 63 * 8192, 64 * 8192 - 1,
         64 * 8192, 64 * 8192 + 1, 65 * 8192, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5 << 20,

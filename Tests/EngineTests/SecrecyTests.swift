@@ -75,7 +75,7 @@ struct SecrecyTests {
             try server.check("pg_ctl", ["stop", "-D", copy, "-m", "fast", "-w"])
             said.append(try text(of: copy + "/pgkeep-recovery.log"))
 
-            // Each can be found where it is meant to be, so not finding it elsewhere says something.
+            // Each is found where it is meant to be, so not finding it elsewhere says something.
             #expect(try isFound(secrets.marker, in: server.dataDirectory))
             #expect(try isFound(secrets.marker, in: copy))
             #expect(try isFound(secrets.password, in: home + "/.pgpass"))

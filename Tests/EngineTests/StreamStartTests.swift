@@ -35,7 +35,7 @@ import Vaulting
         }
         for segment in sealed { try put(segment, .sealed) }
         for segment in begun { try put(segment, .journal(String(repeating: "0", count: 32))) }
-        let start = StreamStart.choose(
+        let start = try StreamStart.choose(
             archive: try WALArchive.load(vault, Self.system, segmentSize: megabyte),
             identity: SystemIdentity(
                 systemIdentifier: Self.system,
@@ -70,6 +70,18 @@ import Vaulting
         let slot = ReplicationSlot(name: "s", restartLSN: LSN(0x60_0000), timeline: 1)
         #expect(
             try choose(sealed: [(1, 3)], server: (1, 0x78_9000), slot: slot)
+                == (1, LSN(0x40_0000))
+        )
+    }
+
+    @Test func `a hole before the archive's end is filled while the slot still covers it`() throws {
+        let slot = ReplicationSlot(name: "s", restartLSN: LSN(0x21_0000), timeline: 1)
+        #expect(
+            try choose(sealed: [(1, 2), (1, 5)], server: (1, 0x78_9000), slot: slot)
+                == (1, LSN(0x30_0000))
+        )
+        #expect(
+            try choose(sealed: [(1, 2), (1, 3)], server: (1, 0x78_9000), slot: slot)
                 == (1, LSN(0x40_0000))
         )
     }

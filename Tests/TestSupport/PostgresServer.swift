@@ -94,7 +94,8 @@ public final class PostgresServer: @unchecked Sendable {
         }
     }
 
-    /// Initialises a new data directory in `scratch` and starts the server.
+    /// Makes a new data directory in `scratch` and starts the server. Those in one directory all
+    /// have their own system identifier; those in different ones may share it.
     public static func create(
         _ installation: PostgresInstallation,
         in scratch: ScratchDirectory,
@@ -104,8 +105,8 @@ public final class PostgresServer: @unchecked Sendable {
         try FileSystem.makeDirectories(data)
         try ServerUser.own(data)
         var arguments = [
-            "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", options.locale,
-            "--no-sync", "--wal-segsize", "\(options.segmentMegabytes)",
+            "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", options.locale,
+            "--wal-segsize", "\(options.segmentMegabytes)",
         ]
         if options.checksums {
             arguments.append("--data-checksums")
@@ -113,9 +114,12 @@ public final class PostgresServer: @unchecked Sendable {
             arguments.append("--no-data-checksums")
         }
         if options.groupAccess { arguments.append("--allow-group-access") }
-        try CommandRunner.asServer.check(
-            installation.program("initdb"),
-            arguments + options.initdbArguments
+        // Of several servers in one directory only the first is a copy: they may have to differ.
+        try InitializedData.make(
+            data,
+            installation,
+            arguments + options.initdbArguments,
+            isCopy: data.hasSuffix("/data")
         )
         let outside = try options.configurationOutside ? moveConfiguration(data, scratch) : nil
         let server = try PostgresServer(

@@ -20,7 +20,7 @@ struct DurabilityTests {
                 try protected.waitUntilStreamed()
                 try protected.server.psql("insert into ledger values (\(round), 'kept')")
                 // The promise is about what was committed this long before the crash.
-                usleep(300_000)
+                letPass(seconds: 0.3)
                 try protected.server.kill()
                 stream.kill()
                 load.wait()

@@ -19,7 +19,7 @@ struct InterruptionTests {
         _ random: inout SeededRandom
     ) throws -> CommandResult {
         let command = try protected.startPgkeep(arguments)
-        usleep(UInt32(Double.random(in: 0..<seconds, using: &random) * 1e6))
+        letPass(seconds: Double.random(in: 0..<seconds, using: &random))
         command.signal(signal)
         return try #require(command.wait(seconds: 60), "it did not end when it was told to")
     }

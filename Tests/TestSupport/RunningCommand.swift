@@ -170,9 +170,11 @@ extension CommandResult {
     }
 }
 
-/// Waits until `condition` holds; throws after `seconds`. For states of other programs that announce
-/// nothing; never a measure of speed. Looks 50 times a second at first and 10 times later: looking
-/// costs a program's start, and what is waited for needs the processor too.
+/// Waits until `condition` holds; throws after `seconds`.
+///
+/// For states of other programs that announce nothing; never a measure of speed. Looks 50 times a
+/// second at first and 10 times later: looking costs a program's start, and what is waited for
+/// needs the processor too.
 public func waitUntil(
     _ what: String,
     seconds: Double = 60,

@@ -2,8 +2,10 @@ internal import CLZ4
 
 /// LZ4's block format, with state allocated once.
 final class LZ4Compressor: BlockCompressor {
-    /// LZ4's trade of size for speed, 1 being the densest: compressing is half of what a backup costs
-    /// this side, and a step further takes little from the ratio of database pages.
+    /// LZ4's trade of size for speed, 1 being the densest.
+    ///
+    /// Compressing is half of what a backup costs this side, and a few steps take little from the
+    /// ratio of database pages.
     private static let acceleration: Int32 = 4
 
     private let state: UnsafeMutableRawPointer

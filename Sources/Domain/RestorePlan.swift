@@ -41,6 +41,8 @@ public struct RestorePlan: Sendable {
     public var targetTimeline = ""
     /// The server settings replay needs at least as high.
     public var floor = SettingsFloor()
+    /// Tablespaces that replay may make anew, in the very places the source has them.
+    public var createdTablespaces: [WALSummary.CreatedTablespace] = []
     /// Bytes of data files to write.
     public var baseBytes: UInt64 = 0
     /// Bytes of WAL to replay.

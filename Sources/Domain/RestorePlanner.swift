@@ -138,6 +138,8 @@ public struct RestorePlanner {
         plan.targetTimeline = timeline
         plan.timeline = stop.timeline ?? route.history.timeline
         plan.floor = used.reduce(point.settings) { $0.raised(to: $1.summary.settings) }
+        plan.createdTablespaces = used.flatMap { $0.summary.tablespaces ?? [] }
+            .filter { $0.lsn > point.startLSN && $0.path.hasPrefix("/") }
         plan.baseBytes = point.logicalBytes
         plan.walBytes = stop.lsn > point.startLSN ? stop.lsn - point.startLSN : 0
         plan.eta = rates.estimate(base: plan.baseBytes, wal: plan.walBytes)

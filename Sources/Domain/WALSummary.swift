@@ -38,6 +38,23 @@ public struct WALSummary: Hashable, Sendable, Codable {
         }
     }
 
+    /// A tablespace made where the source keeps it: replay makes it in the same place again.
+    public struct CreatedTablespace: Hashable, Sendable, Codable {
+        /// Its number.
+        public var oid: UInt32
+        /// Its directory on the source's host; relative or empty within the data directory.
+        public var path: String
+        /// The end of the record.
+        public var lsn: LSN
+
+        /// A tablespace.
+        public init(oid: UInt32, path: String, lsn: LSN) {
+            self.oid = oid
+            self.path = path
+            self.lsn = lsn
+        }
+    }
+
     /// The first byte covered.
     public var start: LSN
     /// The end of the last record that ends in this stretch; `start` when none does.
@@ -72,6 +89,8 @@ public struct WALSummary: Hashable, Sendable, Codable {
     public var switches: [TimelineSwitch] = []
     /// The highest settings any PARAMETER_CHANGE record announces.
     public var settings: SettingsFloor?
+    /// Tablespaces made, in WAL order; nil when there are none.
+    public var tablespaces: [CreatedTablespace]?
 
     /// A stretch beginning at `start` of which nothing is known yet.
     public init(start: LSN) {
@@ -128,12 +147,16 @@ public struct WALSummary: Hashable, Sendable, Codable {
         joined.maxXID = [maxXID, next.maxXID].compactMap(\.self).max()
         joined.restorePoints += next.restorePoints.filter { !restorePoints.contains($0) }
         joined.switches += next.switches.filter { !switches.contains($0) }
+        let created =
+            (tablespaces ?? [])
+            + (next.tablespaces ?? []).filter { tablespaces?.contains($0) != true }
+        joined.tablespaces = created.isEmpty ? nil : created
         joined.settings = settings?.raised(to: next.settings) ?? next.settings
         return joined
     }
 
     private enum CodingKeys: String, CodingKey {
-        case start, end, commits, aborts, switches, settings
+        case start, end, commits, aborts, switches, settings, tablespaces
         case lastRecord = "last_record"
         case minTime = "min_time"
         case maxTime = "max_time"

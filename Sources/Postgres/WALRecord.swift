@@ -2,7 +2,7 @@ import Domain
 
 // One WAL record as far as it is kept: at least its 24-byte header, and of those that matter as
 // much as their meaning needs. Source of the format: src/include/access/{xlogrecord,xact}.h and
-// catalog/pg_control.h, PostgreSQL 13–18.
+// catalog/pg_control.h, commands/tablespace.h, PostgreSQL 13–18.
 struct WALRecord {
     static let headerSize = 24
     // XLogRecordMaxSize of PostgreSQL 16 and later; earlier ones stay far below in practice.
@@ -12,6 +12,8 @@ struct WALRecord {
     // The xid of a prepared transaction lies behind lists of any length; beyond this it is given
     // up.
     private static let preparedLimit = 4 << 20
+    // Record headers, then the oid and path of a tablespace.
+    private static let tablespacePart = 24 + 13 + 4 + 1024
 
     let bytes: UnsafeRawBufferPointer
     let total: Int
@@ -31,6 +33,7 @@ struct WALRecord {
         case (0, 0x70): .restorePoint
         case (0, 0x90): .endOfRecovery
         case (0, 0xD0): .overwriteContrecord
+        case (5, 0x00): .tablespaceCreate
         default: nil
         }
     }
@@ -38,7 +41,7 @@ struct WALRecord {
     private enum Operation {
         case commit, abort, commitPrepared, abortPrepared
         case checkpointShutdown, checkpointOnline, segmentSwitch, backupEnd, parameterChange
-        case restorePoint, endOfRecovery, overwriteContrecord
+        case restorePoint, endOfRecovery, overwriteContrecord, tablespaceCreate
     }
 
     // How many bytes from the front must be kept to read this record; just the header for most.
@@ -46,6 +49,7 @@ struct WALRecord {
         switch operation(header[17], header[16]) {
         case nil, .segmentSwitch: headerSize
         case .commitPrepared, .abortPrepared: min(total, preparedLimit)
+        case .tablespaceCreate: min(total, tablespacePart)
         default: min(total, fixedPart)
         }
     }
@@ -102,6 +106,13 @@ struct WALRecord {
         case .overwriteContrecord:
             guard main.count >= 8 else { return nil }
             return .overwroteRecord(lost: LSN(main.field(0)))
+        case .tablespaceCreate:
+            guard main.count >= 5 else { return nil }
+            let path = main.part(4, main.count).prefix { $0 != 0 }
+            return .tablespaceCreated(
+                oid: main.field(0),
+                path: String(decoding: path, as: UTF8.self)
+            )
         }
     }
 

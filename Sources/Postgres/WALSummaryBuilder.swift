@@ -52,6 +52,10 @@ extension WALSummary {
         case .restorePoint(let name, let time):
             restorePoints.append(RestorePoint(name: name, lsn: event.end, time: time))
         case .parameterChange(let settings, _): add(settings)
+        case .tablespaceCreated(let oid, let path):
+            tablespaces =
+                (tablespaces ?? [])
+                + [CreatedTablespace(oid: oid, path: path, lsn: event.end)]
         case .checkpoint, .endOfRecovery, .backupEnd, .segmentSwitch, .overwroteRecord: break
         }
         if let change = event.timelineSwitch {

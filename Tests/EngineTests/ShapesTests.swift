@@ -111,6 +111,32 @@ struct ShapesTests {
         }
     }
 
+    @Test(arguments: PostgresInstallation.testedMajors)
+    func `a tablespace made after the backup is not written to by a copy`(major: Int) throws {
+        try ProtectedServer.with(PostgresInstallation.required(major)) { protected in
+            let server = protected.server
+            let before = try server.currentLSN()
+            try server.createTablespace("young")
+            try server.psql("create table in_it tablespace young as select 1 a")
+            try protected.catchUp()
+            let copy = protected.scratch.file("copy")
+            let refused = try protected.pgkeep([
+                "restore", "start", ProtectedServer.name, "--to-dir", copy,
+            ])
+            #expect(refused.exitCode == 3 && refused.errors.contains("young"), "\(refused.errors)")
+            #expect(try FileSystem.info(copy) == nil)
+            // Before it, and from a backup that has it, all is well.
+            _ = try protected.restore(["--lsn", "\(before)"])
+            _ = try protected.scratch.serverDirectory("copy-2.tablespaces")
+            try protected.backup()
+            let later = try protected.restore(["--latest"])
+            try later.psql("drop table in_it")
+            #expect(try server.psql("select a from in_it") == "1")
+            try server.restart()
+            #expect(try server.psql("select a from in_it") == "1")
+        }
+    }
+
     @Test func `a relation of more than 1 GiB comes back`() throws {
         var options = PostgresServer.Options()
         options.checksums = false

@@ -26,6 +26,7 @@ enum WALDump {
             case .parameterChange(let settings, _):
                 "PARAMETER_CHANGE "
                     + settings.settings.map { String($0.value) }.joined(separator: " ")
+            case .tablespaceCreated(let oid, let path): "TABLESPACE \(oid) \"\(path)\""
             case .backupEnd(let start): "BACKUP_END \(start)"
             case .segmentSwitch: "SWITCH"
             case .overwroteRecord(let lost): "OVERWRITE_CONTRECORD \(lost)"
@@ -66,6 +67,8 @@ enum WALDump {
                 "max_prepared_xacts=", "max_locks_per_xact=",
             ]
             return name + " " + names.map { String(field(rest, $0) ?? "") }.joined(separator: " ")
+        // Relations are created too, by paths without quotes.
+        case "CREATE" where rest.contains("\""): return "TABLESPACE \(rest)"
         case "BACKUP_END": return "\(name) \(lsn(rest))"
         case "OVERWRITE_CONTRECORD": return "\(name) \(lsn(field(rest, "lsn ")))"
         default: return nil

@@ -37,6 +37,7 @@ public struct RestoreJob {
             throw PgkeepError(.outsideWindow, "no recovery point serves this target")
         }
         let layout = try RestoreLayout(point, options)
+        try RestoreTarget.check(plan.createdTablespaces)
         let lease = try Lease.begin(
             context.vault,
             instance.systemIdentifier,

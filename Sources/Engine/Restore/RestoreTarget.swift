@@ -26,6 +26,28 @@ public enum RestoreTarget {
         }
     }
 
+    /// Refuses a restore whose replay would make a tablespace in a directory that is in use here.
+    ///
+    /// Replay links such a tablespace to its place on the source's host, whatever the copy's own
+    /// layout. On that host the copy would write into the source's files, and remove them.
+    /// - Throws: `.targetDirectory`.
+    static func check(_ created: [WALSummary.CreatedTablespace]) throws {
+        for tablespace in created {
+            var isFree = false
+            // A directory nobody may look into is somebody's.
+            if let names = try? FileSystem.list(tablespace.path) ?? [] { isFree = names.isEmpty }
+            if isFree { continue }
+            throw PgkeepError(
+                .targetDirectory,
+                "replay would make tablespace \(tablespace.oid) in \(tablespace.path), which is in"
+                    + " use on this host",
+                hint: "take a backup and restore from that one, restore to before"
+                    + " \(tablespace.lsn), or restore on another host where that directory is"
+                    + " empty"
+            )
+        }
+    }
+
     private static func refuseUsed(_ path: String) throws {
         guard let found = try FileSystem.info(path, followLinks: true) else {
             guard let parent = FileSystem.parent(of: path),

@@ -86,6 +86,23 @@ import Vaulting
         )
     }
 
+    @Test func `a hole is looked for on both sides of a promotion`() throws {
+        let slot = ReplicationSlot(name: "s", restartLSN: LSN(0x21_0000), timeline: 1)
+        let history = TimelineHistory(
+            timeline: 2,
+            forks: [TimelineHistory.Fork(timeline: 1, end: LSN(0x40_0000))]
+        )
+        func start(_ sealed: [(TimelineID, UInt64)]) throws -> (TimelineID, LSN) {
+            try choose(sealed: sealed, server: (2, 0x98_9000), history: history, slot: slot)
+        }
+        #expect(try start([(1, 2), (2, 4), (2, 7)]) == (1, LSN(0x30_0000)))
+        #expect(try start([(1, 2), (1, 3), (2, 7)]) == (2, LSN(0x40_0000)))
+        #expect(try start([(1, 2), (1, 3), (2, 4), (2, 7)]) == (2, LSN(0x50_0000)))
+        #expect(try start([(1, 2), (1, 3), (2, 4), (2, 5)]) == (2, LSN(0x60_0000)))
+        // What the old timeline has beyond the fork fills nothing.
+        #expect(try start([(1, 2), (1, 3), (1, 4), (2, 7)]) == (2, LSN(0x40_0000)))
+    }
+
     @Test func `after a promotion the old timeline is finished first`() throws {
         let history = TimelineHistory(
             timeline: 2,

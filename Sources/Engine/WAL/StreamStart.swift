@@ -34,18 +34,41 @@ package struct StreamStart {
         )
         let path = history ?? .root(identity.timeline)
         guard let (timeline, position) = archive.resumption(on: path) else { return fresh }
+        var start = StreamStart(timeline: timeline, position: position)
         if let end = path.end(of: timeline), position > end {
             // The archive holds more of the old timeline than the new one descends from. That rest
             // is a dead branch; the new timeline goes on where it left the old one.
-            return StreamStart(timeline: path.timeline(at: end), position: segmentStart(end))
+            start = StreamStart(timeline: path.timeline(at: end), position: segmentStart(end))
         }
         // Backups that streamed for themselves leave islands. What the slot still keeps before them
         // fills the holes; segments that are there already are found equal and cost nothing.
-        if let kept = slot?.restartLSN, path.timeline(at: kept) == timeline {
-            let held = try archive.durableEnd(of: timeline, from: segmentStart(kept))
-            let first = segmentStart(held ?? kept)
-            if first < position { return StreamStart(timeline: timeline, position: first) }
+        guard let kept = slot?.restartLSN else { return start }
+        return try firstHole(in: archive, from: kept, before: start, path) ?? start
+    }
+
+    /// The first segment from `kept` on that is not held whole, along the server's history; nil
+    /// when all is there before `start`.
+    private static func firstHole(
+        in archive: WALArchive,
+        from kept: LSN,
+        before start: StreamStart,
+        _ path: TimelineHistory
+    ) throws -> StreamStart? {
+        func segmentStart(_ position: LSN) -> LSN {
+            WALSegment(timeline: 1, containing: position, size: archive.segmentSize).start
         }
-        return StreamStart(timeline: timeline, position: position)
+        var place = StreamStart(timeline: path.timeline(at: kept), position: segmentStart(kept))
+        while (place.timeline, place.position) < (start.timeline, start.position) {
+            let held =
+                try archive.durableEnd(of: place.timeline, from: place.position) ?? place.position
+            if let end = path.end(of: place.timeline), held >= end {
+                place = StreamStart(timeline: path.timeline(at: end), position: segmentStart(end))
+                continue
+            }
+            place.position = segmentStart(held)
+            let isHole = (place.timeline, place.position) < (start.timeline, start.position)
+            return isHole ? place : nil
+        }
+        return nil
     }
 }

@@ -139,11 +139,23 @@ public struct RestorePlanner {
         plan.timeline = stop.timeline ?? route.history.timeline
         plan.floor = used.reduce(point.settings) { $0.raised(to: $1.summary.settings) }
         plan.createdTablespaces = used.flatMap { $0.summary.tablespaces ?? [] }
-            .filter { $0.lsn > point.startLSN && $0.path.hasPrefix("/") }
+            .filter { point.startLSN <= $0.lsn && isReplayed($0, plan.spec, stop) }
+            .filter { $0.path.hasPrefix("/") }
         plan.baseBytes = point.logicalBytes
         plan.walBytes = stop.lsn > point.startLSN ? stop.lsn - point.startLSN : 0
         plan.eta = rates.estimate(base: plan.baseBytes, wal: plan.walBytes)
         plan.warnings = stop.warnings + warnings(for: plan, on: route)
+    }
+
+    /// Replay ends between records, but for a position to be included: then the first record that
+    /// starts there or later is still replayed.
+    private func isReplayed(
+        _ tablespace: WALSummary.CreatedTablespace,
+        _ spec: RecoveryTargetSpec,
+        _ stop: RestoreStop
+    ) -> Bool {
+        if case .lsn = spec.target, spec.inclusive { return tablespace.previous < stop.lsn }
+        return tablespace.lsn < stop.lsn
     }
 
     /// The value of `recovery_target_timeline`; nil when PostgreSQL would miss the history file.

@@ -44,14 +44,17 @@ public struct WALSummary: Hashable, Sendable, Codable {
         public var oid: UInt32
         /// Its directory on the source's host; relative or empty within the data directory.
         public var path: String
-        /// The end of the record.
+        /// The start of the record.
         public var lsn: LSN
+        /// The start of the record before it.
+        public var previous: LSN
 
         /// A tablespace.
-        public init(oid: UInt32, path: String, lsn: LSN) {
+        public init(oid: UInt32, path: String, lsn: LSN, previous: LSN) {
             self.oid = oid
             self.path = path
             self.lsn = lsn
+            self.previous = previous
         }
     }
 

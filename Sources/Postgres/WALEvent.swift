@@ -14,8 +14,9 @@ public struct WALEvent: Hashable, Sendable {
         case endOfRecovery(timeline: TimelineID, previous: TimelineID, time: Timestamp)
         /// New values of the settings recovery must match, and of `wal_level`.
         case parameterChange(SettingsFloor, walLevel: Int32)
-        /// A tablespace whose files lie in `path` on the source's host.
-        case tablespaceCreated(oid: UInt32, path: String)
+        /// A tablespace whose files lie in `path` on the source's host, and where the record before
+        /// starts.
+        case tablespaceCreated(oid: UInt32, path: String, previous: LSN)
         /// The backup that began at `start` is consistent from here on.
         case backupEnd(start: LSN)
         /// The rest of the segment is unused.

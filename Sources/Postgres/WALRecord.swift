@@ -19,6 +19,11 @@ struct WALRecord {
     let total: Int
     let majorVersion: Int
 
+    // True for the resource managers that have anything to say: 0 (XLOG), 1 (Transaction) and
+    // 5 (Tablespace).
+    @inline(__always)
+    static func matters(manager: UInt8) -> Bool { manager <= 1 || manager == 5 }
+
     private static func operation(_ resource: UInt8, _ info: UInt8) -> Operation? {
         switch (resource, resource == 1 ? info & 0x70 : info & 0xF0) {
         case (1, 0x00): .commit
@@ -111,7 +116,8 @@ struct WALRecord {
             let path = main.part(4, main.count).prefix { $0 != 0 }
             return .tablespaceCreated(
                 oid: main.field(0),
-                path: String(decoding: path, as: UTF8.self)
+                path: String(decoding: path, as: UTF8.self),
+                previous: LSN(bytes.field(8))
             )
         }
     }

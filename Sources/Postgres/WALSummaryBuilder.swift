@@ -52,10 +52,14 @@ extension WALSummary {
         case .restorePoint(let name, let time):
             restorePoints.append(RestorePoint(name: name, lsn: event.end, time: time))
         case .parameterChange(let settings, _): add(settings)
-        case .tablespaceCreated(let oid, let path):
-            tablespaces =
-                (tablespaces ?? [])
-                + [CreatedTablespace(oid: oid, path: path, lsn: event.end)]
+        case .tablespaceCreated(let oid, let path, let previous):
+            let made = CreatedTablespace(
+                oid: oid,
+                path: path,
+                lsn: event.start,
+                previous: previous
+            )
+            tablespaces = (tablespaces ?? []) + [made]
         case .checkpoint, .endOfRecovery, .backupEnd, .segmentSwitch, .overwroteRecord: break
         }
         if let change = event.timelineSwitch {

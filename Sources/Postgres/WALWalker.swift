@@ -169,8 +169,7 @@ public struct WALWalker: Sendable {
             }
             let next = offset + (total + 7) & ~7
             accept(start, end: base + UInt64(next))
-            // Only resource managers 0 (XLOG) and 1 (XACT) have anything to say.
-            if bytes[offset + 17] <= 1 {
+            if WALRecord.matters(manager: bytes[offset + 17]) {
                 let record = WALRecord(
                     bytes: bytes.part(offset, offset + total),
                     total: total,

@@ -121,6 +121,34 @@ struct RestorePlannerTests {
         #expect(try !archive.plan(.lsn(last.end + 32)).isReachable)
     }
 
+    @Test func `a tablespace counts as made when replay passes its record`() throws {
+        var cluster = SimulatedInstance()
+        cluster.write(.tablespace)
+        cluster.backup()
+        let before = cluster.commit(at: cluster.now.adding(seconds: 1))
+        let large = cluster.write(.other, bytes: 4000)
+        let made = cluster.write(.tablespace)
+        cluster.write(.mark(name: "after", time: cluster.now), bytes: 96)
+        let later = cluster.commit(at: cluster.now.adding(seconds: 2))
+        let archive = SimulatedArchive(cluster)
+        func count(_ target: RecoveryTarget, inclusive: Bool = true) throws -> Int {
+            try archive.plan(target, inclusive: inclusive).createdTablespaces.count
+        }
+        #expect(try count(.latest) == 1)
+        #expect(try count(.name("after")) == 1)
+        // Excluding a later commit still replays what lies before it.
+        #expect(try count(.time(before.transactionEnd?.time ?? cluster.now)) == 1)
+        #expect(try count(.time(later.transactionEnd?.time ?? cluster.now)) == 1)
+        #expect(try count(.xid(before.transactionEnd?.xid ?? 0)) == 0)
+        // A position to be included takes the first record that starts there or later.
+        for (position, inclusive, exclusive) in [
+            (large.start, 0, 0), (large.start + 8, 1, 0), (made.start, 1, 0), (made.end, 1, 1),
+        ] {
+            #expect(try count(.lsn(position)) == inclusive, "\(position)")
+            #expect(try count(.lsn(position), inclusive: false) == exclusive, "\(position)")
+        }
+    }
+
     @Test func `targets before the first point are refused with the first moment there is`() throws
     {
         var cluster = SimulatedInstance()

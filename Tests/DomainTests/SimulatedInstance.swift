@@ -6,6 +6,7 @@ struct SimulatedRecord: Hashable {
         case commit(xid: UInt32, time: Timestamp)
         case abort(xid: UInt32, time: Timestamp)
         case mark(name: String, time: Timestamp)
+        case tablespace
         case other
     }
     var start: LSN
@@ -18,7 +19,7 @@ struct SimulatedRecord: Hashable {
             TransactionEnd(start: start, end: end, xid: xid, time: time, isCommit: true)
         case .abort(let xid, let time):
             TransactionEnd(start: start, end: end, xid: xid, time: time, isCommit: false)
-        case .mark, .other: nil
+        case .mark, .tablespace, .other: nil
         }
     }
 }
@@ -215,6 +216,16 @@ struct SimulatedArchive: WALInspector {
             }
             if case .mark(let name, let time) = record.kind {
                 summary.restorePoints.append(.init(name: name, lsn: record.end, time: time))
+            }
+            if record.kind == .tablespace {
+                let before = cluster.records[segment.timeline]?.last { $0.end <= record.start }
+                let made = WALSummary.CreatedTablespace(
+                    oid: 16384,
+                    path: "/young",
+                    lsn: record.start,
+                    previous: before?.start ?? .zero
+                )
+                summary.tablespaces = (summary.tablespaces ?? []) + [made]
             }
         }
         return summary

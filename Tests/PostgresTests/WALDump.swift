@@ -26,7 +26,7 @@ enum WALDump {
             case .parameterChange(let settings, _):
                 "PARAMETER_CHANGE "
                     + settings.settings.map { String($0.value) }.joined(separator: " ")
-            case .tablespaceCreated(let oid, let path): "TABLESPACE \(oid) \"\(path)\""
+            case .tablespaceCreated(let oid, let path, _): "TABLESPACE \(oid) \"\(path)\""
             case .backupEnd(let start): "BACKUP_END \(start)"
             case .segmentSwitch: "SWITCH"
             case .overwroteRecord(let lost): "OVERWRITE_CONTRECORD \(lost)"

@@ -205,10 +205,7 @@ struct SimulatedArchive: WALInspector {
 
     private func summary(of segment: WALSegment) -> WALSummary {
         var summary = WALSummary(start: segment.start)
-        let begin = cluster.histories[segment.timeline]?.forks.last?.end ?? .zero
         for record in records(in: segment) {
-            // The streamer of a new timeline begins with the segment of the switch.
-            if record.start < segment.start, segment.start <= begin { continue }
             if let end = record.transactionEnd {
                 summary.add(end)
             } else {

@@ -104,6 +104,53 @@ struct TimelineTests {
         }
     }
 
+    /// The old timeline's last segment but one holds where the record begins, the new one's first
+    /// segment where it ends: only a walk over both knows it.
+    @Test func `a restore point that runs into the segment of the promotion is found`() throws {
+        var options = PostgresServer.Options()
+        options.settings = Self.settings
+        options.segmentMegabytes = 1
+        try ProtectedServer.with(PostgresInstallation.required(18), options: options) { protected in
+            let primary = protected.server
+            let standby = try primary.createStandby()
+            try protected.lead(to: standby)
+            let stream = try protected.startStream()
+            let mark = try #require(try straddle(primary, "straddling"))
+            // A commit makes what was written before it durable, and so streamed.
+            try primary.psql("select txid_current()")
+            try standby.catchUp(with: primary)
+            try primary.kill()
+            #expect(try standby.promote() == 2)
+            try standby.psql("create table after_promotion (a int)")
+            try protected.waitUntilStreamed()
+            #expect(stream.terminate().succeeded)
+            #expect(try protected.plan(["--name", "straddling"]).effectiveLsn == mark)
+            let copy = try protected.restore(["--name", "straddling"])
+            #expect(try copy.psql("select to_regclass('after_promotion') is null") == "t")
+        }
+    }
+
+    /// Fills a segment but for its last bytes, so that a restore point begins in it and ends in the
+    /// next; returns its end. Something else may write in between, so there are several tries.
+    private func straddle(_ server: PostgresServer, _ name: String) throws -> LSN? {
+        let size: UInt64 = 1 << 20
+        for _ in 0..<20 {
+            let inserted = LSN(try server.psql("select pg_current_wal_insert_lsn()"))
+            let position = try #require(inserted)
+            let left = size - position.rawValue % size
+            if (24...88).contains(left) {
+                let end = LSN(try server.psql("select pg_create_restore_point('\(name)')"))
+                guard let end, end.rawValue % size > 24 + 40 else { continue }
+                return end
+            }
+            // A record of one message has 51 to 54 bytes besides it, and page headers come between.
+            let room = left > 12_000 ? left - 9_000 : left > 300 ? left - 250 : left - min(left, 91)
+            let message = "repeat('x', \(room))"
+            try server.psql("select pg_logical_emit_message(false, '', \(message))")
+        }
+        return nil
+    }
+
     /// The primary dies with WAL that its standby never got; the address moves to the standby.
     @Test(arguments: PostgresInstallation.testedMajors)
     func `a failover leaves a branch behind and both can be restored`(major: Int) throws {

@@ -6,10 +6,12 @@ import Vaulting
 /// seen whole: a walk that begins with a segment skips what began before it.
 struct SegmentWalk {
     private let reader: WALSegmentReader
+    private let timelines: TimelineArchive
     private let system: SystemIdentifier
 
     init(_ vault: Vault, _ system: SystemIdentifier) {
         reader = WALSegmentReader(vault, system)
+        timelines = TimelineArchive(vault, system)
         self.system = system
     }
 
@@ -36,7 +38,24 @@ struct SegmentWalk {
 
     /// As `builder(at:after:)`, but what cannot be read of the segment before is done without.
     func summaries(from segment: WALSegment) -> WALSummaryBuilder {
-        (try? builder(at: segment, after: segment.previous)) ?? fresh(at: segment)
+        (try? builder(at: segment, after: previous(of: segment))) ?? fresh(at: segment)
+    }
+
+    /// The segment before, on the timeline that wrote its end: a new timeline begins in the middle
+    /// of a segment, and the one before that is its ancestor's. Nil for the very first.
+    private func previous(of segment: WALSegment) throws -> WALSegment? {
+        guard segment.number > 0 else { return nil }
+        let history = try timelines.content(of: segment.timeline).flatMap {
+            TimelineHistory(
+                timeline: segment.timeline,
+                content: String(decoding: $0, as: UTF8.self)
+            )
+        }
+        return WALSegment(
+            timeline: history?.timeline(at: LSN(segment.start.rawValue - 1)) ?? segment.timeline,
+            number: segment.number - 1,
+            size: segment.size
+        )
     }
 
     /// The commits and aborts that end in a segment.
@@ -65,12 +84,5 @@ struct SegmentWalk {
                 startingAt: segment.start
             )
         )
-    }
-}
-
-extension WALSegment {
-    /// The segment before this one on the same timeline; nil for the very first.
-    var previous: WALSegment? {
-        number > 0 ? WALSegment(timeline: timeline, number: number - 1, size: size) : nil
     }
 }

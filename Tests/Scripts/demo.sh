@@ -15,11 +15,9 @@ servers=${PGKEEP_TEST_SERVERS:-}
 bin=$servers/18/bin
 
 # root cannot run PostgreSQL, so root plays the user postgres.
-if [ "$(id -u)" = 0 ]; then
-    as_user() { setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; }
-else
-    as_user() { "$@"; }
-fi
+drop=
+[ "$(id -u)" != 0 ] || drop="setpriv --reuid=postgres --regid=postgres --init-groups --"
+as_user() { $drop "$@"; }
 
 scratch=$(mktemp -d /tmp/pgkeep-demo.XXXXXX)
 [ "$(id -u)" = 0 ] && chown postgres: "$scratch"
@@ -66,14 +64,15 @@ as_user "$bin/pg_ctl" start -w -s -D "$scratch/source" -l "$scratch/source.log"
 as_user "$bin/pgbench" -i -q -s 20 2>/dev/null
 sql -c "CREATE TABLE customers AS SELECT i AS id, md5(i::text) AS name
         FROM generate_series(1, 50000) i"
-as_user "$bin/pgbench" -n -c 2 -T 600 >/dev/null 2>&1 &
+# Without the function in between, $! is the program itself and not a shell in front of it.
+$drop "$bin/pgbench" -n -c 2 -T 600 >/dev/null 2>&1 &
 load=$!
 echo "pgbench writes; customers has $(sql -c 'SELECT count(*) FROM customers') rows"
 
 say "A vault, and the instance protected by it"
 run "$scratch/pgkeep" vault init "$PGKEEP_VAULT"
 run "$scratch/pgkeep" instance add shop --source "host=$scratch port=$PGPORT user=postgres"
-as_user "$scratch/pgkeep" wal stream shop -q &
+$drop "$scratch/pgkeep" wal stream shop -q &
 streamer=$!
 sleep 3
 

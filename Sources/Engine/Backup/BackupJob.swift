@@ -30,15 +30,11 @@ public struct BackupJob {
         context.meter.begin("connect")
         let settings = try ConnectionSettings(instance.source)
         let preflight = try SourceCheck.run(context, settings, instance.systemIdentifier)
-        let session = try BackupSession.begin(
-            context.vault,
-            instance.systemIdentifier,
-            clock: context.clock
-        )
+        let (session, parents) = try begin()
         do {
             let claim = try Claim.acquire(.backup, lease: session.lease, token: context.token)
             defer { try? claim.release() }
-            let result = try run(session, settings, preflight, startedAt)
+            let result = try run(session, parents, settings, preflight, startedAt)
             context.log.info(
                 "backup committed",
                 metadata: [
@@ -53,8 +49,28 @@ public struct BackupJob {
         }
     }
 
+    /// A session and the parent it compares with. A parent that expires while it is chosen is given
+    /// up for the next newest.
+    private func begin() throws -> (BackupSession, ParentMaps?) {
+        while true {
+            let parents = try ParentMaps.newest(context, instance)
+            do {
+                let session = try BackupSession.begin(
+                    context.vault,
+                    instance.systemIdentifier,
+                    parent: parents?.reader,
+                    clock: context.clock
+                )
+                return (session, parents)
+            } catch let error as PgkeepError where error.code == .busy && parents != nil {
+                continue
+            }
+        }
+    }
+
     private func run(
         _ session: BackupSession,
+        _ parents: ParentMaps?,
         _ settings: ConnectionSettings,
         _ preflight: Preflight,
         _ startedAt: Timestamp
@@ -78,6 +94,7 @@ public struct BackupJob {
             )
             let pipeline = BackupPipeline(
                 session: session,
+                parents: parents,
                 options: options,
                 meter: context.meter,
                 token: context.token

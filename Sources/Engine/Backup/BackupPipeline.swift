@@ -20,6 +20,8 @@ package struct BackupPipeline {
     }
 
     let session: BackupSession
+    /// The point whose unchanged pages are kept, if there is one.
+    let parents: ParentMaps?
     let options: BackupOptions
     let meter: ProgressMeter
     let token: CancellationToken
@@ -53,7 +55,7 @@ package struct BackupPipeline {
     ) throws -> Outcome {
         let pool = try StripePool(count: options.workers * 2 + 4)
         let stripes = Channel<Stripe>(capacity: options.workers * 2)
-        let files = FileCollector(session: session.id)
+        let files = FileCollector(session: session.id, parents: parents)
         let key = try session.vault.keys.fingerprintKey()
         let workers = (0..<options.workers).map { number in
             let packs = UncheckedBox(session.makePackWriter())

@@ -10,6 +10,7 @@ final class FileCollector: Sendable {
     let catalog = CatalogWriter()
 
     private let session: PointID
+    private let parents: ParentMaps?
     private let joiner = CRC32CJoiner(blockLength: IncomingFile.pageSize)
     private let counts = Mutex(Counts())
 
@@ -25,14 +26,17 @@ final class FileCollector: Sendable {
         var crc32c: UInt32
     }
 
-    init(session: PointID) { self.session = session }
+    init(session: PointID, parents: ParentMaps?) {
+        self.session = session
+        self.parents = parents
+    }
 
     /// Pages of all files so far.
     var pages: UInt64 { counts.withLock { $0.pages } }
 
     /// Begins a file.
     func begin(_ entry: TarEntry, path: [UInt8]) throws -> IncomingFile {
-        let file = IncomingFile(entry: entry, path: path, session: session)
+        let file = IncomingFile(entry: entry, path: path, session: session, parents: parents)
         counts.withLock { counts in
             counts.open += 1
             counts.pages += file.pages
@@ -73,9 +77,15 @@ final class FileCollector: Sendable {
     ) throws {
         let bytes = file.bytes(ofRegion: number)
         let map = region.map.finish()
-        let content: IncomingFile.RegionContent =
-            file.pages <= UInt64(VaultFormat.inlinePages)
-            ? .inline(map) : .stored(try packs.append(map: map))
+        let content: IncomingFile.RegionContent
+        if file.pages <= UInt64(VaultFormat.inlinePages) {
+            content = .inline(map)
+        } else if let parent = region.parent, let place = parent.place, parent.map == map {
+            // Nothing has changed: the parent's map serves this point too.
+            content = .stored(place)
+        } else {
+            content = .stored(try packs.append(map: map))
+        }
         let stored = IncomingFile.StoredRegion(
             content: content,
             checksum: checksum(of: region, bytes: bytes),

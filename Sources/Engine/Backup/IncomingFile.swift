@@ -18,12 +18,15 @@ final class IncomingFile: @unchecked Sendable {
         let map: RegionMapBuilder
         /// CRC-32C of each page's bytes, the last page's without filling.
         let checksums: UnsafeMutablePointer<UInt32>
+        /// The same region in the parent point, if it has one.
+        let parent: ParentMaps.Known?
         /// Fingerprints of pages on their way into a frame.
         let fingerprints: UnsafeMutablePointer<UInt64>
         private let unplaced: Atomic<Int>
 
-        init(pages: Int, session: PointID, parent: RegionMap?) {
-            map = RegionMapBuilder(pages: pages, session: session, parent: parent)
+        init(pages: Int, session: PointID, parent: ParentMaps.Known?) {
+            self.parent = parent
+            map = RegionMapBuilder(pages: pages, session: session, parent: parent?.map)
             checksums = .allocate(capacity: pages)
             fingerprints = .allocate(capacity: pages)
             checksums.initialize(repeating: 0, count: pages)
@@ -52,6 +55,7 @@ final class IncomingFile: @unchecked Sendable {
     var nextPage: UInt64 = 0
 
     private let session: PointID
+    private let parents: ParentMaps?
     private let state: Mutex<State>
 
     private struct State {
@@ -76,24 +80,25 @@ final class IncomingFile: @unchecked Sendable {
         case inline(RegionMap)
     }
 
-    init(entry: TarEntry, path: [UInt8], session: PointID) {
+    init(entry: TarEntry, path: [UInt8], session: PointID, parents: ParentMaps?) {
         self.entry = entry
         self.path = path
         self.session = session
+        self.parents = parents
         pages = (entry.size + UInt64(Self.pageSize) - 1) / UInt64(Self.pageSize)
         let count = Int((pages + UInt64(Self.regionPages) - 1) / UInt64(Self.regionPages))
         state = Mutex(State(stored: Array(repeating: nil, count: count), missing: count))
     }
 
     /// The region, made when its first page comes: a big file's regions come one after the other.
-    func region(_ number: Int) -> Region {
-        state.withLock { state in
+    func region(_ number: Int) throws -> Region {
+        try state.withLock { state in
             if let region = state.open[number] { return region }
             let left = pages - UInt64(number * Self.regionPages)
             let region = Region(
                 pages: Int(min(left, UInt64(Self.regionPages))),
                 session: session,
-                parent: nil
+                parent: try parents?.known(path, region: number)
             )
             state.open[number] = region
             return region

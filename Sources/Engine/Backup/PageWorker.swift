@@ -51,7 +51,7 @@ final class PageWorker {
             let number = first / IncomingFile.regionPages
             let start = first % IncomingFile.regionPages
             let length = min(count - done, IncomingFile.regionPages - start)
-            let region = piece.file.region(number)
+            let region = try piece.file.region(number)
             let offset = piece.offset + done * size
             let bytes = UnsafeRawBufferPointer(
                 rebasing: buffer.bytes[offset..<offset + length * size]

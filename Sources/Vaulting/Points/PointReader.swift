@@ -71,6 +71,12 @@ public final class PointReader: Sendable {
 
     /// The entry with exactly this path, or nil.
     public func entry(path: [UInt8]) throws -> CatalogEntry? {
+        guard let number = catalogFrame(holding: path) else { return nil }
+        return try entries(ofFrame: number).first { $0.path == path }
+    }
+
+    /// The catalog frame that would hold `path`; nil when it comes before all of them.
+    func catalogFrame(holding path: [UInt8]) -> Int? {
         var low = 0
         var high = root.catalog.count
         while low < high {
@@ -81,8 +87,7 @@ public final class PointReader: Sendable {
                 low = middle + 1
             }
         }
-        guard low > 0 else { return nil }
-        return try entries(ofFrame: low - 1).first { $0.path == path }
+        return low > 0 ? low - 1 : nil
     }
 
     /// The entry with exactly this path, or nil.

@@ -7,8 +7,8 @@ import Testing
 /// the rows whose commits recovery had to replay, and PostgreSQL's own tools find nothing wrong.
 @Suite(.enabled(if: PostgresInstallation.serversWanted), .serialized)
 struct RecoveryTargetsTests {
-    /// Times are tried on all versions together.
-    private static let times = 20
+    /// Times are tried on all versions together; `PGKEEP_TEST_TARGETS` asks for more.
+    private static let times = environmentValue("PGKEEP_TEST_TARGETS").flatMap { Int($0) } ?? 20
 
     @Test(arguments: PostgresInstallation.testedMajors)
     func `every kind of target leads to exactly the rows due`(major: Int) throws {

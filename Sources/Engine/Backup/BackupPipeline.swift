@@ -26,13 +26,16 @@ package struct BackupPipeline {
     let meter: ProgressMeter
     let token: CancellationToken
 
+    /// A data path into `session`; `parents` shows the pages of the session's parent.
     package init(
         session: BackupSession,
+        parents: ParentMaps? = nil,
         options: BackupOptions,
         meter: ProgressMeter,
         token: CancellationToken
     ) {
         self.session = session
+        self.parents = parents
         self.options = options
         self.meter = meter
         self.token = token

@@ -1,15 +1,16 @@
 import Domain
-import Vaulting
+package import Vaulting
 
 /// The pages of the parent point, for comparing: which of them the vault need not store again.
 ///
 /// No data of the parent is read, only its maps; the fingerprints decide, never a page's LSN.
-final class ParentMaps: Sendable {
+package final class ParentMaps: Sendable {
     /// The parent.
     let reader: PointReader
     private let catalog: CatalogLookup
 
-    init(_ reader: PointReader) {
+    /// The pages of the point `reader` has opened.
+    package init(_ reader: PointReader) {
         self.reader = reader
         catalog = CatalogLookup(reader)
     }

@@ -107,7 +107,7 @@ import Vaulting
                     keeps ? base.fingerprints[page] : fresh.fingerprints[page]
                 )
             }
-            let delta = changed.encodedDelta(from: base)
+            let delta = RegionMapDelta(of: changed, from: base).bytes
             let read = try delta.withUnsafeBytes { try base.applying(delta: $0, "a test") }
             #expect(read.fingerprints == changed.fingerprints)
             #expect(Self.places(read) == Self.places(changed))
@@ -125,14 +125,14 @@ import Vaulting
     @Test func `an unchanged map has a delta of a few bytes`() {
         var random = SeededRandom(seed: 2)
         let map = Self.map(pages: 5000, packs: 4, &random)
-        #expect(map.encodedDelta(from: map).count == 12)
+        #expect(RegionMapDelta(of: map, from: map).bytes.count == 12)
     }
 
     @Test func `mangled maps are rejected or read, never trusted beyond their bounds`() throws {
         var random = SeededRandom(stream: "mangled maps")
         let map = Self.map(pages: 200, packs: 3, &random)
         let other = Self.map(pages: 230, packs: 3, &random)
-        let frames = [map.encodedLocations(), other.encodedDelta(from: map)]
+        let frames = [map.encodedLocations(), RegionMapDelta(of: other, from: map).bytes]
         var rejected = 0
         for round in 0..<4000 {
             var bytes = frames[round % 2]

@@ -94,8 +94,18 @@ public final class PackWriter {
     public func append(delta map: RegionMap, from baseMap: RegionMap, at base: MapRef) throws
         -> RegionRef
     {
-        let delta = try append(.mapDelta, map.encodedDelta(from: baseMap))
+        let delta = try append(.mapDelta, RegionMapDelta(of: map, from: baseMap).bytes)
         return RegionRef(base: base, delta: delta, map: map)
+    }
+
+    /// Adds what the map of a region has become whose base is known: its change, or a new base
+    /// when the changes have come to cost as much (see `RegionMapDelta.isDue`).
+    public func append(map: RegionMap, over base: MapRef, _ baseMap: RegionMap) throws -> RegionRef
+    {
+        let delta = RegionMapDelta(of: map, from: baseMap)
+        let baseBytes = Int(base.locationBytes) + Int(base.fingerprintBytes)
+        if delta.isDue(for: baseBytes) { return try append(map: map) }
+        return RegionRef(base: base, delta: try append(.mapDelta, delta.bytes), map: map)
     }
 
     /// Closes the current pack, if any, and hands it over. The writer may be used again.

@@ -83,101 +83,6 @@ extension RegionMap {
     }
 }
 
-// MARK: - Delta
-
-extension RegionMap {
-    /// The payload of a delta frame: what differs from `base`. Both must carry fingerprints.
-    package func encodedDelta(from base: RegionMap) -> [UInt8] {
-        precondition(base.fingerprints.count == base.pages && fingerprints.count == pages)
-        // Positions in the base's table mean nothing here: compare what they stand for.
-        let common = min(pages, base.pages)
-        var listed: [Int] = (0..<common).filter { page in
-            fingerprints[page] != base.fingerprints[page]
-                || place(of: page) != base.place(of: page)
-        }
-        listed.append(contentsOf: common..<pages)
-        var table: [PackID] = []
-        var positions: [UInt32: UInt32] = [:]
-        for page in listed where !locations[page].isZero {
-            let pack = locations[page].pack
-            if positions[pack] == nil {
-                positions[pack] = UInt32(table.count)
-                table.append(packs[Int(pack)])
-            }
-        }
-        var writer = ByteWriter(capacity: 64 + table.count * 20 + listed.count * 12)
-        writer.append(UInt32(pages))
-        writer.append(UInt32(listed.count))
-        writer.appendPacks(table)
-        var next = 0
-        for page in listed {
-            writer.appendVarint(UInt64(page - next))
-            next = page + 1
-        }
-        LocationRuns.encode(listed.map { locations[$0] }, into: &writer) { positions[$0] ?? 0 }
-        for page in listed { writer.append(fingerprints[page]) }
-        return writer.bytes
-    }
-
-    private func place(of page: Int) -> (PackID?, UInt32) {
-        let location = locations[page]
-        return location.isZero ? (nil, 0) : (packs[Int(location.pack)], location.page)
-    }
-
-    /// The map that the delta frame `frame` makes of this one. Fingerprints stay left out when this
-    /// map has none.
-    package func applying(delta frame: UnsafeRawBufferPointer, _ subject: String) throws
-        -> RegionMap
-    {
-        var reader = ByteReader(frame, "the map delta in \(subject)")
-        let newPages = Int(try reader.number(UInt32.self))
-        let count = Int(try reader.number(UInt32.self))
-        guard (1...VaultFormat.regionPages).contains(newPages), count <= newPages else {
-            throw reader.malformed("\(count) of \(newPages) pages")
-        }
-        let table = try reader.packs()
-        var listed: [Int] = []
-        listed.reserveCapacity(count)
-        var next = 0
-        for _ in 0..<count {
-            listed.append(next + (try reader.varint(max: UInt64(VaultFormat.regionPages))))
-            next = (listed.last ?? 0) + 1
-        }
-        guard next <= newPages, listed.count >= newPages - min(pages, newPages) else {
-            throw reader.malformed("its pages do not fit")
-        }
-        var result = self
-        let shift = UInt32(packs.count)
-        result.packs += table
-        result.locations.resize(to: newPages, filling: .zero)
-        if !fingerprints.isEmpty { result.fingerprints.resize(to: newPages, filling: 0) }
-        // Every page behind the base's end is listed: the last so many positions are exactly those.
-        if newPages > pages, !listed.suffix(newPages - pages).elementsEqual(pages..<newPages) {
-            throw reader.malformed("a page behind the base is not listed")
-        }
-        var position = 0
-        try LocationRuns.decode(&reader, pages: count, packs: table.count) { run in
-            for offset in 0..<run.length {
-                let moved =
-                    run.location.isZero
-                    ? .zero
-                    : MapLocation(
-                        pack: run.location.pack + shift,
-                        page: run.location.page + UInt32(offset)
-                    )
-                result.locations[listed[position]] = moved
-                position += 1
-            }
-        }
-        for page in listed {
-            let fingerprint = try reader.number(UInt64.self)
-            if !fingerprints.isEmpty { result.fingerprints[page] = fingerprint }
-        }
-        try reader.finish()
-        return result
-    }
-}
-
 // MARK: - Pieces
 
 extension ByteWriter {
@@ -218,13 +123,6 @@ extension [MapLocation] {
         for offset in 0..<UInt64(run.length) {
             append(MapLocation(raw: run.location.raw + offset))
         }
-    }
-}
-
-extension Array {
-    fileprivate mutating func resize(to count: Int, filling element: Element) {
-        if count < self.count { removeLast(self.count - count) }
-        append(contentsOf: repeatElement(element, count: count - self.count))
     }
 }
 

@@ -55,6 +55,19 @@ public final class RegionMapBuilder: @unchecked Sendable {
         return parent.fingerprints[page]
     }
 
+    /// The position in the parent's pack table of the page's pack; only for a page with a parent's
+    /// fingerprint.
+    public func parentPack(_ page: Int) -> Int {
+        guard let parent else { preconditionFailure("no parent") }
+        return Int(parent.locations[page].pack)
+    }
+
+    /// True when the finished map says the same as the parent's: all pages were kept.
+    public var isAsParent: Bool {
+        guard let parent, parent.pages == pages else { return false }
+        return (0..<pages).allSatisfy { locations[$0] == parent.locations[$0].raw }
+    }
+
     /// The page is as in the parent: fingerprint and location are taken over.
     public func keep(_ page: Int) {
         guard let parent else { preconditionFailure("no parent to keep a page of") }

@@ -1,8 +1,6 @@
 import Domain
 import Engine
 import Platform
-import Postgres
-import Sealing
 import Storage
 import TestSupport
 import Testing
@@ -11,7 +9,7 @@ import Vaulting
 /// The way of the data without a server: a tar stream in, files out, byte for byte, with any number
 /// of threads on both ways.
 @Suite struct PipelineTests {
-    private static let system = SystemIdentifier(0x6a5b_4c3d_2e1f_0002)
+    private static let system = SyntheticInstance.system
 
     /// Sizes where something changes: pages, frames of 16, inline maps of 64, buffers of 1 MiB.
     private static let sizes = [
@@ -54,12 +52,12 @@ import Vaulting
         for fault in 0..<4 {
             let vault = try makeVault()
             let session = try BackupSession.begin(vault, Self.system)
-            var files = [
+            let files = [
                 Array("global/pg_control".utf8): TarMaker.File([7]),
                 Array("base/1".utf8): TarMaker.File([UInt8](repeating: 1, count: 9000)),
             ]
             #expect(throws: PgkeepError.self, "fault \(fault)") {
-                try take(&files, into: session, workers: 2) { listed in
+                try SyntheticStream.take(files, into: session, workers: 2) { listed in
                     switch fault {
                     case 0: listed[Array("base/1".utf8)]?.crc ^= 1
                     case 1: listed[Array("base/1".utf8)]?.size += 1
@@ -75,24 +73,22 @@ import Vaulting
 
     @Test func `a full vault ends the backup on all threads`() throws {
         let store = MemoryStore()
-        let vault = try Vault.create(store: store, keySource: Self.key)
+        let vault = try Vault.create(store: store, keySource: SyntheticInstance.key)
         let session = try BackupSession.begin(vault, Self.system)
         store.setFaults { $0.operation == .append ? .full : nil }
         var random = SeededRandom(stream: "full")
-        var files = [Array("base/1".utf8): TarMaker.File(random.bytes(8 << 20))]
-        #expect(throws: PgkeepError.self) { try take(&files, into: session, workers: 3) { _ in } }
+        let files = [Array("base/1".utf8): TarMaker.File(random.bytes(8 << 20))]
+        #expect(throws: PgkeepError.self) {
+            try SyntheticStream.take(files, into: session, workers: 3)
+        }
         store.setFaults(nil)
         session.abandon()
     }
 
     // MARK: There and back
 
-    private static var key: KeySource {
-        .keyFile(SecretBytes([UInt8](repeating: 3, count: 32)))
-    }
-
     private func makeVault() throws -> Vault {
-        try Vault.create(store: MemoryStore(), keySource: Self.key)
+        try Vault.create(store: MemoryStore(), keySource: SyntheticInstance.key)
     }
 
     private func roundtrip(
@@ -104,9 +100,9 @@ import Vaulting
         var files = content
         files[Array("global/pg_control".utf8)] = TarMaker.File([UInt8](repeating: 9, count: 8192))
         let session = try BackupSession.begin(vault, Self.system)
-        let outcome = try take(&files, into: session, workers: backup) { _ in }
+        let outcome = try SyntheticStream.take(files, into: session, workers: backup)
         let point = try session.commit(
-            Self.point(session.id),
+            SyntheticStream.point(session.id),
             catalog: outcome.catalog,
             attachments: outcome.attachments
         )
@@ -118,68 +114,6 @@ import Vaulting
             try place(vault, point.id, in: directory, workers: restore)
             for (path, file) in files { try compare(path, file, in: directory) }
         }
-    }
-
-    /// Sends files through the pipeline. `corrupt` may change what the manifest says of them.
-    @discardableResult
-    private func take(
-        _ files: inout [[UInt8]: TarMaker.File],
-        into session: BackupSession,
-        workers: Int,
-        _ corrupt: (inout [[UInt8]: (size: Int, crc: UInt32)]) -> Void
-    ) throws -> BackupPipeline.Outcome {
-        let pipeline = BackupPipeline(
-            session: session,
-            options: BackupOptions(workers: workers),
-            meter: ProgressMeter(),
-            token: CancellationToken()
-        )
-        let sent = files
-        return try pipeline.run(began: { _ in }) { receiver in
-            try receiver.begin(
-                BaseBackupStart(lsn: LSN(0x28), timeline: 1, tablespaces: [], estimatedBytes: nil)
-            )
-            try receiver.archive(nil)
-            let tar = TarMaker(receiver)
-            for directory in ["base", "base/5", "global"] { try tar.sendDirectory(directory) }
-            var listed: [[UInt8]: (size: Int, crc: UInt32)] = [:]
-            for (path, file) in sent {
-                try tar.send(file, as: path)
-                listed[path] = (file.size, file.checksum)
-            }
-            try tar.finish()
-            corrupt(&listed)
-            try Self.send(listed, to: receiver)
-            return BaseBackupEnd(
-                lsn: LSN(0x100),
-                timeline: 1,
-                notices: [],
-                hasChecksumFailures: false
-            )
-        }
-    }
-
-    private static func send(
-        _ listed: [[UInt8]: (size: Int, crc: UInt32)],
-        to receiver: any BaseBackupHandler
-    ) throws {
-        var writer = BackupManifestWriter(
-            majorVersion: 18,
-            systemIdentifier: system,
-            digest: .sha256(),
-            write: { try receiver.manifest($0) }
-        )
-        for (path, file) in listed {
-            try writer.add(
-                ManifestFile(
-                    path: path,
-                    size: UInt64(file.size),
-                    modified: Timestamp(seconds: 1_700_000_000),
-                    crc32c: file.crc
-                )
-            )
-        }
-        try writer.finish([])
     }
 
     private func place(
@@ -244,21 +178,5 @@ import Vaulting
                 "\(number) of \(name)"
             )
         }
-    }
-
-    private static func point(_ id: PointID) throws -> RecoveryPoint {
-        let time = Timestamp(seconds: 1_767_225_600)
-        return RecoveryPoint(
-            id: id,
-            instance: try InstanceName(checking: "main"),
-            systemIdentifier: system,
-            startedAt: time,
-            finishedAt: time,
-            consistentAt: time,
-            startLSN: LSN(0x28),
-            stopLSN: LSN(0x100),
-            timeline: 1,
-            serverVersion: ServerVersion(number: 180_000)
-        )
     }
 }

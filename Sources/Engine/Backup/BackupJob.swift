@@ -30,7 +30,12 @@ public struct BackupJob {
         context.meter.begin("connect")
         let settings = try ConnectionSettings(instance.source)
         let preflight = try SourceCheck.run(context, settings, instance.systemIdentifier)
-        let (session, parents) = try begin()
+        let (session, parents) = try ParentMaps.begin(
+            context.vault,
+            instance.systemIdentifier,
+            options.evacuation,
+            clock: context.clock
+        )
         do {
             let claim = try Claim.acquire(.backup, lease: session.lease, token: context.token)
             defer { try? claim.release() }
@@ -40,31 +45,13 @@ public struct BackupJob {
                 metadata: [
                     "instance": "\(instance.name)", "point": "\(result.point.id)",
                     "stored_bytes": "\(result.point.storedBytes)",
+                    "moved_pages": "\(parents?.evacuation.movedPages ?? 0)",
                 ]
             )
             return result
         } catch {
             session.abandon()
             throw error
-        }
-    }
-
-    /// A session and the parent it compares with. A parent that expires while it is chosen is given
-    /// up for the next newest.
-    private func begin() throws -> (BackupSession, ParentMaps?) {
-        while true {
-            let parents = try ParentMaps.newest(context, instance)
-            do {
-                let session = try BackupSession.begin(
-                    context.vault,
-                    instance.systemIdentifier,
-                    parent: parents?.reader,
-                    clock: context.clock
-                )
-                return (session, parents)
-            } catch let error as PgkeepError where error.code == .busy && parents != nil {
-                continue
-            }
         }
     }
 

@@ -14,7 +14,16 @@ public struct BackupOptions: Sendable {
     public var maxRate: Int?
     /// Threads that compress and seal.
     public var workers: Int
+    /// Packs of which less than this many percent is in use are emptied bit by bit; 0: none is.
+    public var evacuateBelow: Int {
+        get { Int((evacuation.threshold * 100).rounded()) }
+        set { evacuation.threshold = Double(min(max(newValue, 0), Self.evacuateBelowMax)) / 100 }
+    }
+    /// When packs are emptied, and how much of that one backup does.
+    package var evacuation = Evacuation.Policy()
 
+    /// The highest `evacuateBelow`: beyond it more is copied than is ever given back.
+    public static let evacuateBelowMax = 80
     /// Threads used unless told otherwise.
     public static let workersDefault = 2
     /// More threads than this only wait for the server.

@@ -59,25 +59,7 @@ package struct BackupPipeline {
         let pool = try StripePool(count: options.workers * 2 + 4)
         let stripes = Channel<Stripe>(capacity: options.workers * 2)
         let files = FileCollector(session: session.id, parents: parents)
-        let key = try session.vault.keys.fingerprintKey()
-        let workers = (0..<options.workers).map { number in
-            let packs = UncheckedBox(session.makePackWriter())
-            return Thread<Void>("page-worker-\(number)") {
-                do {
-                    try PageWorker(
-                        stripes: stripes,
-                        pool: pool,
-                        packs: packs.value,
-                        fingerprinter: Fingerprinter(key: key),
-                        files: files
-                    ).work()
-                } catch {
-                    stripes.abort(error)
-                    pool.abort(error)
-                    throw error
-                }
-            }
-        }
+        let workers = try startWorkers(pool, stripes, files)
         let tail = session.makePackWriter()
         let manifest = AttachmentWriter(
             name: "backup_manifest",
@@ -120,6 +102,34 @@ package struct BackupPipeline {
             pool.abort(error)
             for worker in workers { try? worker.join() }
             throw error
+        }
+    }
+
+    private func startWorkers(
+        _ pool: StripePool,
+        _ stripes: Channel<Stripe>,
+        _ files: FileCollector
+    ) throws -> [Thread<Void>] {
+        let key = try session.vault.keys.fingerprintKey()
+        let evacuation = parents?.evacuation
+        return (0..<options.workers).map { number in
+            let packs = UncheckedBox(session.makePackWriter())
+            return Thread<Void>("page-worker-\(number)") {
+                do {
+                    try PageWorker(
+                        stripes: stripes,
+                        pool: pool,
+                        packs: packs.value,
+                        fingerprinter: Fingerprinter(key: key),
+                        files: files,
+                        evacuation: evacuation
+                    ).work()
+                } catch {
+                    stripes.abort(error)
+                    pool.abort(error)
+                    throw error
+                }
+            }
         }
     }
 

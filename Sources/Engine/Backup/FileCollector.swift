@@ -76,15 +76,13 @@ final class FileCollector: Sendable {
         through packs: PackWriter
     ) throws {
         let bytes = file.bytes(ofRegion: number)
-        let map = region.map.finish()
         let content: IncomingFile.RegionContent
         if file.pages <= UInt64(VaultFormat.inlinePages) {
-            content = .inline(map)
-        } else if let parent = region.parent, let place = parent.place, parent.map == map {
-            // Nothing has changed: the parent's map serves this point too.
-            content = .stored(place)
+            content = .inline(region.map.finish())
+        } else if let parents {
+            content = .stored(try parents.store(region.map, over: region.parent, with: packs))
         } else {
-            content = .stored(try packs.append(map: map))
+            content = .stored(try packs.append(map: region.map.finish()))
         }
         let stored = IncomingFile.StoredRegion(
             content: content,

@@ -20,12 +20,20 @@ final class IncomingFile: @unchecked Sendable {
         let checksums: UnsafeMutablePointer<UInt32>
         /// The same region in the parent point, if it has one.
         let parent: ParentMaps.Known?
+        /// What becomes of the pages the parent has, by the pack of its map; nil: all stay there.
+        let turns: [Evacuation.Turn]?
         /// Fingerprints of pages on their way into a frame.
         let fingerprints: UnsafeMutablePointer<UInt64>
         private let unplaced: Atomic<Int>
 
-        init(pages: Int, session: PointID, parent: ParentMaps.Known?) {
+        init(
+            pages: Int,
+            session: PointID,
+            parent: ParentMaps.Known?,
+            evacuation: Evacuation?
+        ) {
             self.parent = parent
+            turns = parent.flatMap { evacuation?.turns(of: $0.map.packs) }
             map = RegionMapBuilder(pages: pages, session: session, parent: parent?.map)
             checksums = .allocate(capacity: pages)
             fingerprints = .allocate(capacity: pages)
@@ -98,7 +106,8 @@ final class IncomingFile: @unchecked Sendable {
             let region = Region(
                 pages: Int(min(left, UInt64(Self.regionPages))),
                 session: session,
-                parent: try parents?.known(path, region: number)
+                parent: try parents?.known(path, region: number),
+                evacuation: parents?.evacuation
             )
             state.open[number] = region
             return region

@@ -13,6 +13,7 @@ final class PageWorker {
     private let packs: PackWriter
     private let fingerprinter: Fingerprinter
     private let files: FileCollector
+    private let evacuation: Evacuation?
     /// Pages that follow each other and are to be stored: at most a frame of them.
     private var run = 0
 
@@ -23,13 +24,15 @@ final class PageWorker {
         pool: StripePool,
         packs: PackWriter,
         fingerprinter: Fingerprinter,
-        files: FileCollector
+        files: FileCollector,
+        evacuation: Evacuation?
     ) {
         self.stripes = stripes
         self.pool = pool
         self.packs = packs
         self.fingerprinter = fingerprinter
         self.files = files
+        self.evacuation = evacuation
     }
 
     /// Works until the receiver finishes; on return all pages of this worker are in its packs.
@@ -87,15 +90,25 @@ final class PageWorker {
             }
             let fingerprint = fingerprinter.fingerprint(page)
             if region.map.parentFingerprint(start + index) == fingerprint {
-                try store(bytes, before: index, at: start, in: region)
-                region.map.keep(start + index)
-                continue
+                if !moves(start + index, of: region) {
+                    try store(bytes, before: index, at: start, in: region)
+                    region.map.keep(start + index)
+                    continue
+                }
+            } else {
+                evacuation?.countNew(1)
             }
             region.fingerprints[start + index] = fingerprint
             run += 1
             if run == Self.runMax { try store(bytes, before: index + 1, at: start, in: region) }
         }
         try store(bytes, before: count, at: start, in: region)
+    }
+
+    /// Whether a page the parent has is stored again, for its pack to become empty.
+    private func moves(_ page: Int, of region: IncomingFile.Region) -> Bool {
+        guard let turns = region.turns, let evacuation else { return false }
+        return evacuation.takesPage(turns[region.map.parentPack(page)])
     }
 
     /// Stores the run of new pages that ends before page `end` of `bytes`, if there is one.

@@ -1,4 +1,5 @@
-import Domain
+package import Domain
+package import Platform
 package import Vaulting
 
 /// The pages of the parent point, for comparing: which of them the vault need not store again.
@@ -6,12 +7,18 @@ package import Vaulting
 /// No data of the parent is read, only its maps; the fingerprints decide, never a page's LSN.
 package final class ParentMaps: Sendable {
     /// The parent.
-    let reader: PointReader
+    package let reader: PointReader
+    /// Which of its pages are stored again although they have not changed.
+    package let evacuation: Evacuation
     private let catalog: CatalogLookup
 
+    /// What a parent, or a part of one, may fail with and is then done without.
+    private static let unusable: [ErrorCode] = [.integrity, .notFound, .vaultVersion]
+
     /// The pages of the point `reader` has opened.
-    package init(_ reader: PointReader) {
+    package init(_ reader: PointReader, evacuation: Evacuation) {
         self.reader = reader
+        self.evacuation = evacuation
         catalog = CatalogLookup(reader)
     }
 
@@ -21,27 +28,93 @@ package final class ParentMaps: Sendable {
         var place: RegionRef?
     }
 
-    /// The same region of the same file in the parent; nil when it had none.
+    /// The same region of the same file in the parent; nil when it had none, or when what it says
+    /// of it cannot be read: damage costs space, never the backup, and is healed by it.
     func known(_ path: [UInt8], region number: Int) throws -> Known? {
-        guard let entry = try catalog.entry(path: path),
-            let map = try reader.map(of: entry, region: number, fingerprints: true)
-        else { return nil }
-        guard case .file(_, _, .regions(let regions)) = entry.kind else {
-            return Known(map: map, place: nil)
+        try unlessDamaged {
+            guard let entry = try catalog.entry(path: path),
+                let map = try reader.map(of: entry, region: number, fingerprints: true),
+                map.fingerprints.count == map.pages
+            else { return nil }
+            guard case .file(_, _, .regions(let regions)) = entry.kind else {
+                return Known(map: map, place: nil)
+            }
+            return Known(map: map, place: regions[number])
         }
-        return Known(map: map, place: regions[number])
     }
 
-    /// The newest usable point of an instance, or nil. A damaged one is passed over: it costs space,
-    /// never the backup.
-    static func newest(_ context: JobContext, _ instance: InstanceRecord) throws -> ParentMaps? {
-        for point in try Points.list(context, instance).points.reversed() {
-            let system = instance.systemIdentifier
+    /// Where the map of a region is now: the parent's, when nothing has changed, else a change
+    /// against its base, else a new base.
+    func store(_ builder: RegionMapBuilder, over known: Known?, with packs: PackWriter) throws
+        -> RegionRef
+    {
+        guard let known, let place = known.place, !evacuation.takesMap(in: place.base.pack) else {
+            return try packs.append(map: builder.finish())
+        }
+        if builder.isAsParent {
+            let isMoving = place.delta.map { evacuation.takesMap(in: $0.pack) } ?? false
+            if !isMoving { return place }
+        }
+        if place.delta == nil {
+            return try packs.append(map: builder.finish(), over: place.base, known.map)
+        }
+        let base = try unlessDamaged { try reader.map(of: place.base, fingerprints: true) }
+        guard let base else { return try packs.append(map: builder.finish()) }
+        return try packs.append(map: builder.finish(), over: place.base, base)
+    }
+
+    private func unlessDamaged<Value>(_ body: () throws -> Value?) throws -> Value? {
+        do {
+            return try body()
+        } catch let error as PgkeepError where Self.unusable.contains(error.code) {
+            return nil
+        }
+    }
+
+    /// Begins a session and chooses its parent: the newest usable point, on whatever timeline, for
+    /// fingerprints decide. One that expires while it is chosen is given up for the next.
+    package static func begin(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        _ policy: Evacuation.Policy,
+        clock: any Clock
+    ) throws -> (BackupSession, ParentMaps?) {
+        while true {
+            let parents = try newest(vault, system, policy, now: clock.now)
             do {
-                return ParentMaps(try PointReader(context.vault, system, point.id))
-            } catch let error as PgkeepError
-                where [.integrity, .notFound, .vaultVersion].contains(error.code)
-            {
+                let session = try BackupSession.begin(
+                    vault,
+                    system,
+                    parent: parents?.reader,
+                    clock: clock
+                )
+                return (session, parents)
+            } catch let error as PgkeepError where error.code == .busy && parents != nil {
+                continue
+            }
+        }
+    }
+
+    /// The newest usable point, or nil. A damaged one is passed over: it costs space, never the
+    /// backup.
+    private static func newest(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        _ policy: Evacuation.Policy,
+        now: Timestamp
+    ) throws -> ParentMaps? {
+        for listed in try PointStore.list(vault, system).reversed() {
+            guard case .success = listed.point else { continue }
+            do {
+                let reader = try PointReader(vault, system, listed.id)
+                let evacuation = Evacuation(
+                    of: reader.root,
+                    damaged: try PointStore.damagedPacks(of: reader),
+                    policy: policy,
+                    now: now
+                )
+                return ParentMaps(reader, evacuation: evacuation)
+            } catch let error as PgkeepError where unusable.contains(error.code) {
                 continue
             }
         }

@@ -25,7 +25,8 @@ public final class CatalogLookup: Sendable {
         return try state.change { state in
             if let known = state.frames[number] { return known[path] }
             let entries = Dictionary(
-                uniqueKeysWithValues: try reader.entries(ofFrame: number).map { ($0.path, $0) })
+                uniqueKeysWithValues: try reader.entries(ofFrame: number).map { ($0.path, $0) }
+            )
             state.frames[number] = entries
             state.order.append(number)
             if state.order.count > Self.framesKept {

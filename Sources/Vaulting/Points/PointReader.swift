@@ -129,41 +129,46 @@ public final class PointReader: Sendable {
 
     /// The map of a region; fingerprints, which only comparing needs, are read when asked for.
     public func map(of region: RegionRef, fingerprints: Bool) throws -> RegionMap {
-        let subject = "pack \(region.base.pack)"
+        let base = try map(of: region.base, fingerprints: fingerprints)
+        guard let delta = region.delta else { return base }
+        return try read(delta, .mapDelta).withUnsafeBytes {
+            try base.applying(delta: $0, "pack \(delta.pack)")
+        }
+    }
+
+    /// A base map, without the change a region may have against it.
+    public func map(of base: MapRef, fingerprints: Bool) throws -> RegionMap {
+        let subject = "pack \(base.pack)"
         let locations = try read(
             FrameRef(
-                pack: region.base.pack,
-                frame: region.base.frame,
-                offset: region.base.offset,
-                bytes: region.base.locationBytes,
+                pack: base.pack,
+                frame: base.frame,
+                offset: base.offset,
+                bytes: base.locationBytes,
                 rawBytes: 0
             ),
             .mapLocations
         )
         var column: [UInt8]?
-        if fingerprints, region.base.fingerprintBytes > 0 {
+        if fingerprints, base.fingerprintBytes > 0 {
             column = try read(
                 FrameRef(
-                    pack: region.base.pack,
-                    frame: region.base.frame + 1,
-                    offset: region.base.offset + region.base.locationBytes,
-                    bytes: region.base.fingerprintBytes,
+                    pack: base.pack,
+                    frame: base.frame + 1,
+                    offset: base.offset + base.locationBytes,
+                    bytes: base.fingerprintBytes,
                     rawBytes: 0
                 ),
                 .mapFingerprints
             )
         }
-        let base = try locations.withUnsafeBytes { locations in
+        return try locations.withUnsafeBytes { locations in
             if let column {
                 return try column.withUnsafeBytes {
                     try RegionMap(locations: locations, fingerprints: $0, subject)
                 }
             }
             return try RegionMap(locations: locations, fingerprints: nil, subject)
-        }
-        guard let delta = region.delta else { return base }
-        return try read(delta, .mapDelta).withUnsafeBytes {
-            try base.applying(delta: $0, "pack \(delta.pack)")
         }
     }
 

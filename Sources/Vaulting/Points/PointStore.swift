@@ -47,6 +47,20 @@ public enum PointStore {
         }
     }
 
+    /// Packs a point needs that are not there, or not with the length they were written with: what
+    /// one listing shows. Their pages must not be kept by a later point.
+    public static func damagedPacks(of point: PointReader) throws -> Set<PackID> {
+        let prefix = VaultNames.packPrefix(point.systemIdentifier)
+        let there = Dictionary(
+            try point.vault.store.list(prefix: prefix).map { ($0.name, $0.size) }
+        ) { first, _ in first }
+        return Set(
+            point.root.packs.map(\.info).filter {
+                there[VaultNames.pack(point.systemIdentifier, $0.id)] != $0.size
+            }.map(\.id)
+        )
+    }
+
     /// True for a root, false for a tombstone in its place.
     static func isRoot(_ vault: Vault, _ system: SystemIdentifier, _ id: PointID) throws -> Bool {
         try describe(vault, system, id) != nil

@@ -11,6 +11,10 @@ struct BackupCreate: Verb {
             The server stays in full use. The backup brings the WAL it needs along, so it can be \
             restored even when no stream runs. Interrupted, it leaves nothing that counts.
 
+            Pages that are as in the newest point are not stored again, except a few from packs of \
+            which little is still in use, so that those can be deleted one day: see \
+            --evacuate-below.
+
               pgkeep backup create main --note "before the upgrade"
             """
     )
@@ -35,6 +39,14 @@ struct BackupCreate: Verb {
     @Option(help: ArgumentHelp("Threads that compress and seal.", valueName: "number"))
     var workers = BackupOptions.workersDefault
 
+    @Option(
+        help: ArgumentHelp(
+            "Move pages out of packs of which less is in use than this; 0 moves none.",
+            valueName: "percent"
+        )
+    )
+    var evacuateBelow = BackupOptions().evacuateBelow
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     struct Answer: Encodable {
@@ -53,22 +65,21 @@ struct BackupCreate: Verb {
 
     func answer(_ session: Session) throws -> Answer {
         try Limits.check(workers, "--workers", 1...BackupOptions.workersMax)
+        try Limits.check(evacuateBelow, "--evacuate-below", 0...BackupOptions.evacuateBelowMax)
         // The protocol's own limits of MAX_RATE.
         if let maxRate { try Limits.check(maxRate, "--max-rate", 32...1_048_576) }
         let context = try session.context()
         let record = try Instances.find(context, instance.name)
-        let result = try BackupJob(
-            context: context,
-            instance: record,
-            options: BackupOptions(
-                trigger: scheduled ? .scheduled : .manual,
-                label: label,
-                note: note,
-                fastCheckpoint: !spreadCheckpoint,
-                maxRate: maxRate,
-                workers: workers
-            )
-        ).run()
+        var options = BackupOptions(
+            trigger: scheduled ? .scheduled : .manual,
+            label: label,
+            note: note,
+            fastCheckpoint: !spreadCheckpoint,
+            maxRate: maxRate,
+            workers: workers
+        )
+        options.evacuateBelow = evacuateBelow
+        let result = try BackupJob(context: context, instance: record, options: options).run()
         return Answer(point: result.point, warnings: result.warnings)
     }
 

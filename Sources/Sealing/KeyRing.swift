@@ -63,6 +63,13 @@ public struct KeyRing: Sendable {
         }
     }
 
+    /// The keys of every epoch held, lowest first, for wrapping them anew. Throws `.refused` when
+    /// only WAL is held.
+    public func epochKeys() throws(PgkeepError) -> [EpochKeys] {
+        guard case .all(let keys, _) = holding else { throw Self.restricted }
+        return keys.values.sorted { $0.epoch < $1.epoch }
+    }
+
     /// The key of page fingerprints. Throws `.refused` when only WAL is held.
     public func fingerprintKey() throws(PgkeepError) -> SecretBytes {
         guard case .all(_, let fingerprint) = holding else { throw Self.restricted }

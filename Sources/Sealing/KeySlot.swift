@@ -6,11 +6,11 @@ public import Domain
 ///
 ///     0   8  magic "pgkeepKS"
 ///     8   2  version, 1
-///     10  1  kind: 1 passphrase (scrypt), 2 key file
+///     10  1  kind: 1 passphrase (scrypt), 2 key file, 3 the key of a later epoch
 ///     11  1  zero
 ///     12  4  epoch
 ///     16  4  slot number
-///     20  4  scrypt N   (zero for kind 2, as r and p)
+///     20  4  scrypt N   (zero for kind 2, as r and p); for kind 3 the later epoch
 ///     24  4  scrypt r
 ///     28  4  scrypt p
 ///     32  16 salt, random
@@ -21,7 +21,8 @@ public import Domain
 ///
 /// Associated data: bytes 0..<64, then the 16 bytes of the vault id, so no byte can be changed and
 /// no slot moved to another vault, epoch or number. Wrapping key: scrypt(passphrase, salt, N, r,
-/// p), or HKDF-SHA256(key file, salt, info "pgkeep v1 key file"), 32 bytes either way.
+/// p), or HKDF-SHA256(key file, salt, info "pgkeep v1 key file"), or HKDF-SHA256(master key of the
+/// later epoch, salt, info "pgkeep v1 earlier epoch"), 32 bytes in each case.
 public struct KeySlot: Sendable {
     /// What opens a slot.
     public enum Kind: UInt8, Sendable {
@@ -29,6 +30,8 @@ public struct KeySlot: Sendable {
         case passphrase = 1
         /// A key file.
         case keyFile = 2
+        /// The master key of a later epoch: whoever may read what is new may read what is old.
+        case laterEpoch = 3
     }
 
     /// The length of an encoded slot.
@@ -46,6 +49,8 @@ public struct KeySlot: Sendable {
     public let number: UInt32
     /// The cost of a passphrase slot; nil for key files.
     public let cost: ScryptCost?
+    /// The epoch whose master key opens this slot; nil for those operators open.
+    public let opener: UInt32?
 
     private let salt: [UInt8]
     private let nonce: [UInt8]
@@ -53,7 +58,8 @@ public struct KeySlot: Sendable {
 
     /// Wraps `keys` for the holder of `source`, with fresh salt and nonce.
     ///
-    /// Throws `.usage` for an empty passphrase or a key that is not 32 bytes long.
+    /// Throws `.usage` for an empty passphrase or a key that is not 32 bytes long. A later epoch's
+    /// key must be of a later epoch.
     public static func wrap(
         _ keys: EpochKeys,
         with source: KeySource,
@@ -61,11 +67,17 @@ public struct KeySlot: Sendable {
         vaultID: VaultID,
         cost: ScryptCost = .standard
     ) throws(PgkeepError) -> KeySlot {
+        var opener: UInt32?
+        if case .laterEpoch(let later) = source {
+            precondition(later.epoch > keys.epoch, "an earlier epoch opens no later one")
+            opener = later.epoch
+        }
         let slot = KeySlot(
             kind: source.kind,
             epoch: keys.epoch,
             number: number,
             cost: source.kind == .passphrase ? cost : nil,
+            opener: opener,
             salt: SecureRandom.bytes(16),
             nonce: SecureRandom.bytes(GCM.nonceBytes),
             sealed: []
@@ -101,6 +113,7 @@ public struct KeySlot: Sendable {
             epoch: slot.epoch,
             number: number,
             cost: slot.cost,
+            opener: slot.opener,
             salt: slot.salt,
             nonce: slot.nonce,
             sealed: sealed
@@ -155,6 +168,12 @@ public struct KeySlot: Sendable {
                 "the key file does not open key slot \(epoch).\(number)",
                 hint: "pass the key file of this very vault with --key-file or PGKEEP_KEY_FILE"
             )
+        case .laterEpoch:
+            PgkeepError(
+                .wrongKey,
+                "the keys of epoch \(opener ?? 0) do not open key slot \(epoch).\(number)",
+                hint: "run pgkeep vault check to see what else is damaged"
+            )
         }
     }
 
@@ -181,6 +200,13 @@ public struct KeySlot: Sendable {
                 )
             }
             return KeyDerivation.hkdf(secret, salt: salt, info: Array("pgkeep v1 key file".utf8))
+        case .laterEpoch(let keys):
+            guard keys.epoch == opener else { throw wrongKey }
+            return KeyDerivation.hkdf(
+                keys.master,
+                salt: salt,
+                info: Array("pgkeep v1 earlier epoch".utf8)
+            )
         }
     }
 
@@ -195,7 +221,7 @@ extension KeySlot {
             withUnsafeBytes(of: value.littleEndian, Array.init)
         }
         return Self.magic + withUnsafeBytes(of: Self.version.littleEndian, Array.init)
-            + [kind.rawValue, 0] + word(epoch) + word(number) + word(cost?.n ?? 0)
+            + [kind.rawValue, 0] + word(epoch) + word(number) + word(cost?.n ?? opener ?? 0)
             + word(cost?.r ?? 0) + word(cost?.p ?? 0) + salt + nonce + word(0)
     }
 
@@ -222,11 +248,12 @@ extension KeySlot {
         guard version == Self.version, bytes.count == Self.encodedBytes,
             let kind = Kind(rawValue: bytes[10]), bytes[11] == 0, word(60) == 0
         else { throw Self.malformed("the key slot is damaged") }
-        let cost = ScryptCost(n: word(20), r: word(24), p: word(28))
+        let cost = kind == .passphrase ? ScryptCost(n: word(20), r: word(24), p: word(28)) : nil
         switch kind {
         case .passphrase where cost == nil:
             throw Self.malformed("the key slot asks for an absurd amount of work")
-        case .keyFile where word(20) | word(24) | word(28) != 0:
+        case .keyFile where word(20) | word(24) | word(28) != 0,
+            .laterEpoch where word(20) <= word(12) || word(24) | word(28) != 0:
             throw Self.malformed("the key slot is damaged")
         default: break
         }
@@ -235,6 +262,7 @@ extension KeySlot {
             epoch: word(12),
             number: word(16),
             cost: cost,
+            opener: kind == .laterEpoch ? word(20) : nil,
             salt: Array(bytes[32..<48]),
             nonce: Array(bytes[48..<60]),
             sealed: Array(bytes[Self.clearBytes...])

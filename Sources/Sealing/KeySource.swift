@@ -1,4 +1,4 @@
-/// What the operator brings to open a vault.
+/// What opens a key slot: what an operator brings, or the key of a later epoch.
 ///
 /// Printing one shows its kind and `<secret>`.
 public enum KeySource: Sendable {
@@ -6,12 +6,15 @@ public enum KeySource: Sendable {
     case passphrase(SecretBytes)
     /// The 32 bytes of a key file.
     case keyFile(SecretBytes)
+    /// The keys of an epoch after the slot's own.
+    case laterEpoch(EpochKeys)
 
     /// The kind of slot this opens.
     public var kind: KeySlot.Kind {
         switch self {
         case .passphrase: .passphrase
         case .keyFile: .keyFile
+        case .laterEpoch: .laterEpoch
         }
     }
 }

@@ -13,12 +13,21 @@ public final class Vault: Sendable {
     public let keys: KeyRing
     /// When it was made.
     public let created: Timestamp
+    /// The number of the key slot that opened it; nil when WAL keys did.
+    public let slot: UInt32?
 
-    private init(id: VaultID, store: any ObjectStore, keys: KeyRing, created: Timestamp) {
+    private init(
+        id: VaultID,
+        store: any ObjectStore,
+        keys: KeyRing,
+        created: Timestamp,
+        slot: UInt32?
+    ) {
         self.id = id
         self.store = store
         self.keys = keys
         self.created = created
+        self.slot = slot
     }
 
     /// A fresh identity, for whoever must name a vault's key file before the vault is made.
@@ -45,50 +54,35 @@ public final class Vault: Sendable {
         guard try store.head(VaultNames.vaultFile) == nil else { throw exists(store) }
         let keys = EpochKeys.generate(epoch: 1)
         let now = Timestamp(seconds: clock.now.seconds)
-        let vault = Vault(id: id, store: store, keys: KeyRing(epochs: [keys]), created: now)
-        let slot = try KeySlots.add(keys, for: keySource, cost: cost, to: vault)
+        let ring = KeyRing(epochs: [keys])
+        let draft = Vault(id: id, store: store, keys: ring, created: now, slot: nil)
+        let slot = try KeySlots.add(keys, for: keySource, cost: cost, to: draft)
         let file = VaultFile(vaultID: id, created: now).sealed(with: keys.fingerprint)
         guard try store.putIfAbsent(VaultNames.vaultFile, file.encoded()) else {
             // Ours fits no vault now; losing it to a crash here would harm nobody either.
-            for name in slot { try store.delete(name) }
+            try KeySlots.remove(KeyListing.Place(epoch: keys.epoch, number: slot), from: store)
             throw exists(store)
         }
-        return vault
+        return Vault(id: id, store: store, keys: ring, created: now, slot: slot)
     }
 
     /// Opens a vault with a passphrase or key file.
     ///
     /// Throws `.notFound` when there is none, `.vaultVersion` when a newer pgkeep made it,
-    /// `.wrongKey` when no slot opens, `.integrity` when `vault.json` or the slots are damaged.
+    /// `.wrongKey` when no slot of the newest epoch opens, `.integrity` when `vault.json` or the
+    /// slots are damaged.
     public static func open(store: any ObjectStore, keySource: KeySource) throws -> Vault {
         let file = try readFile(store)
-        var epochs: [UInt32: EpochKeys] = [:]
-        var refusal: PgkeepError?
-        for information in try store.list(prefix: VaultNames.keyPrefix)
-        where !information.name.text.hasSuffix(KeySlots.sealEnding) {
-            do {
-                let slot = try KeySlot(decoding: try store.get(information.name))
-                guard slot.kind == keySource.kind, epochs[slot.epoch] == nil else { continue }
-                guard information.name == VaultNames.key(epoch: slot.epoch, slot: slot.number)
-                else { throw PgkeepError.damaged(information.name, "it is another slot") }
-                epochs[slot.epoch] = try slot.unwrap(with: keySource, vaultID: file.vaultID)
-            } catch let error as PgkeepError where error.code != .storeUnreachable {
-                // A damaged slot must not keep another one from opening the vault.
-                if refusal == nil || error.code != .wrongKey { refusal = error }
-            }
-        }
-        guard let newest = epochs.values.max(by: { $0.epoch < $1.epoch }) else {
-            throw refusal ?? noSlot(keySource.kind)
-        }
-        guard epochs.values.allSatisfy({ file.fits($0.fingerprint) }) else {
+        let (epochs, slot) = try KeyOpening(store, file.vaultID, keySource).run()
+        guard epochs.allSatisfy({ file.fits($0.fingerprint) }) else {
             throw PgkeepError.damaged(VaultNames.vaultFile, "its seal is broken")
         }
-        precondition(epochs[newest.epoch] != nil)
         return Vault(
             id: file.vaultID,
             store: store,
-            keys: KeyRing(epochs: Array(epochs.values)),
-            created: Timestamp(file.created) ?? Timestamp(seconds: 0)
+            keys: KeyRing(epochs: epochs),
+            created: Timestamp(file.created) ?? Timestamp(seconds: 0),
+            slot: slot
         )
     }
 
@@ -99,7 +93,19 @@ public final class Vault: Sendable {
             id: file.vaultID,
             store: store,
             keys: walKeys,
-            created: Timestamp(file.created) ?? Timestamp(seconds: 0)
+            created: Timestamp(file.created) ?? Timestamp(seconds: 0),
+            slot: nil
+        )
+    }
+
+    /// This vault with the keys of one epoch more.
+    func holding(_ more: EpochKeys) throws -> Vault {
+        Vault(
+            id: id,
+            store: store,
+            keys: KeyRing(epochs: try keys.epochKeys() + [more]),
+            created: created,
+            slot: slot
         )
     }
 
@@ -154,22 +160,5 @@ public final class Vault: Sendable {
             "there is a vault in \(store.location) already",
             hint: "use it as it is, or choose another place"
         )
-    }
-
-    private static func noSlot(_ kind: KeySlot.Kind) -> PgkeepError {
-        switch kind {
-        case .passphrase:
-            PgkeepError(
-                .wrongKey,
-                "no key slot of this vault takes a passphrase",
-                hint: "pass the key file with --key-file or PGKEEP_KEY_FILE"
-            )
-        case .keyFile:
-            PgkeepError(
-                .wrongKey,
-                "no key slot of this vault takes a key file",
-                hint: "give the passphrase in PGKEEP_PASSPHRASE or PGKEEP_PASSPHRASE_FILE"
-            )
-        }
     }
 }

@@ -17,6 +17,11 @@ public enum VaultNames {
         ObjectName("\(keyPrefix)\(epoch).\(slot)")
     }
 
+    /// There while an epoch is being made: nothing of the epoch counts yet.
+    static func pendingEpoch(_ epoch: UInt32) -> ObjectName {
+        ObjectName("\(keyPrefix)\(epoch).pending")
+    }
+
     /// Everything of one instance; ends with a slash.
     public static func prefix(_ system: SystemIdentifier) -> String {
         "\(instancesPrefix)\(system.hex)/"

@@ -61,7 +61,10 @@ final class Session {
     }
 
     /// Opens the vault named with the key named, or else with a key file found beside the config.
-    func openVault() throws -> Vault {
+    func openVault() throws -> Vault { try openVaultWithKey().vault }
+
+    /// Opens the vault as `openVault` does; also gives what opened it.
+    func openVaultWithKey() throws -> (vault: Vault, key: KeySource) {
         let store = try openStore()
         guard global.walKey == nil else {
             throw PgkeepError(
@@ -71,8 +74,8 @@ final class Session {
             )
         }
         let id = try Vault.identity(of: store)
-        let key = try settings.key ?? foundKey(id)
-        return try Vault.open(store: store, keySource: key.read(token: token))
+        let key = try (settings.key ?? foundKey(id)).read(token: token)
+        return (try Vault.open(store: store, keySource: key), key)
     }
 
     /// The key file that `vault init` wrote for this vault, if it is where it was put.

@@ -30,6 +30,33 @@ import Testing
         }
     }
 
+    @Test func `a later epoch opens an earlier one, no other epoch does`() throws {
+        let later = EpochKeys.generate(epoch: 9, fingerprint: keys.fingerprint)
+        let stored = try wrap(.laterEpoch(later)).encode()
+        let slot = try KeySlot(decoding: stored)
+        #expect(slot.kind == .laterEpoch && slot.opener == 9 && slot.encode() == stored)
+        let found = try slot.unwrap(with: .laterEpoch(later), vaultID: vault)
+        #expect(found.master == keys.master && found.epoch == 7)
+        let others: [KeySource] = [
+            .laterEpoch(EpochKeys.generate(epoch: 9)),
+            .laterEpoch(EpochKeys(epoch: 8, master: later.master, fingerprint: later.fingerprint)),
+            .keyFile(later.master),
+        ]
+        for other in others {
+            let error = #expect(throws: PgkeepError.self) {
+                try slot.unwrap(with: other, vaultID: vault)
+            }
+            #expect(error?.code == .wrongKey)
+        }
+        for bit in 0..<stored.count * 8 {
+            var damaged = stored
+            damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(throws: PgkeepError.self, "bit \(bit)") {
+                try KeySlot(decoding: damaged).unwrap(with: .laterEpoch(later), vaultID: vault)
+            }
+        }
+    }
+
     @Test func `a wrong key is told as such, with a hint`() throws {
         let wrong: [(KeySource, KeySource)] = [
             (passphrase, .passphrase(SecretBytes(Array("correct hors".utf8)))),

@@ -13,7 +13,7 @@ enum Passphrase {
             throw PgkeepError(
                 .notFound,
                 "passphrase file \(path) is not there",
-                hint: "correct PGKEEP_PASSPHRASE_FILE, or passphrase_file in the config file"
+                hint: "correct the variable, or passphrase_file in the config file, that names it"
             )
         }
         guard info.kind != .file || info.mode & 0o027 == 0 else {
@@ -38,8 +38,8 @@ enum Passphrase {
             throw PgkeepError(
                 .notFound,
                 "the passphrase command failed",
-                hint: "run it by hand: PGKEEP_PASSPHRASE_COMMAND, or passphrase_command in the "
-                    + "config file",
+                hint: "run it by hand: a PGKEEP_…PASSPHRASE_COMMAND, or passphrase_command in "
+                    + "the config file",
                 cause: error
             )
         }
@@ -47,8 +47,12 @@ enum Passphrase {
     }
 
     /// Typed by the operator, twice when `confirms`.
-    static func typed(token: CancellationToken, confirms: Bool) throws -> SecretBytes {
-        let first = try ask("Passphrase of the vault: ", token)
+    static func typed(
+        token: CancellationToken,
+        confirms: Bool,
+        prompt: String = "Passphrase of the vault: "
+    ) throws -> SecretBytes {
+        let first = try ask(prompt, token)
         if confirms {
             guard try ask("The same again: ", token) == first else {
                 throw PgkeepError(

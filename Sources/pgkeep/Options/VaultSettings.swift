@@ -48,23 +48,24 @@ struct VaultSettings {
     }
 
     private static func keyOfEnvironment() throws -> KeyChoice? {
-        let passphrase = "PGKEEP_PASSPHRASE"
-        let choices: [(String, KeyChoice?)] = [
-            ("PGKEEP_KEY_FILE", Environment.value("PGKEEP_KEY_FILE").map(KeyChoice.file)),
+        let file = ("PGKEEP_KEY_FILE", Environment.value("PGKEEP_KEY_FILE").map(KeyChoice.file))
+        return try only([file] + passphrases("PGKEEP_PASSPHRASE"), in: "the environment")
+    }
+
+    /// The passphrase that `name`, `name_FILE` or `name_COMMAND` gives; nil when none is set.
+    static func passphrase(inVariables name: String) throws -> KeyChoice? {
+        try only(passphrases(name), in: "the environment")
+    }
+
+    private static func passphrases(_ name: String) -> [(String, KeyChoice?)] {
+        [
+            (name, Environment.value(name).map { _ in .passphraseVariable(name) }),
+            (name + "_FILE", Environment.value(name + "_FILE").map(KeyChoice.passphraseFile)),
             (
-                passphrase,
-                Environment.value(passphrase).map { _ in .passphraseVariable(passphrase) }
-            ),
-            (
-                passphrase + "_FILE",
-                Environment.value(passphrase + "_FILE").map(KeyChoice.passphraseFile)
-            ),
-            (
-                passphrase + "_COMMAND",
-                Environment.value(passphrase + "_COMMAND").map(KeyChoice.passphraseCommand)
+                name + "_COMMAND",
+                Environment.value(name + "_COMMAND").map(KeyChoice.passphraseCommand)
             ),
         ]
-        return try only(choices, in: "the environment")
     }
 
     private static func keyOfFile(_ file: ConfigurationFile) throws -> KeyChoice? {

@@ -4,7 +4,9 @@ import ArgumentParser
 struct VaultCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vault",
-        abstract: "Create, check and measure a vault.",
-        subcommands: [VaultInit.self, VaultCheckVerb.self, VaultUsageVerb.self]
+        abstract: "Create, check and measure a vault; say who can open it.",
+        subcommands: [
+            VaultInit.self, VaultCheckVerb.self, VaultUsageVerb.self, VaultKeyCommand.self,
+        ]
     )
 }

@@ -46,13 +46,18 @@ final class DamageTests {
             let kinds = try Dictionary(grouping: scene.objects.names(), by: kind)
             #expect(
                 Set(kinds.keys) == [
-                    "vault.json", "key", "instance", "wal-evidence", "wal-mark", "root", "pack",
+                    "vault.json", "key", "instance", "scrub", "wal-evidence", "wal-mark", "root",
+                    "pack",
                     "segment", "part", "journal", "history", "lease", "claim",
                 ]
             )
             for (kind, names) in kinds.sorted(by: { $0.key < $1.key }) {
-                // The newest of a kind is what the restores below need.
-                guard let name = names.last else { continue }
+                // The newest of a kind is what the restores below need; every check keeps its
+                // results, so that record is another one each time.
+                let now =
+                    kind == "scrub"
+                    ? try scene.objects.names().filter { self.kind($0) == kind } : names
+                guard let name = now.last else { continue }
                 let size = try scene.objects.size(name)
                 var damages: [VaultObjects.Damage] = [
                     .flipped(.random(in: 0..<min(size, 48), using: &random)),
@@ -89,10 +94,10 @@ final class DamageTests {
         let result = try scene.protected.pgkeep(["vault", "check", "--json"])
         let what = "\(name) \(damage): exit \(result.exitCode) \(result.output) \(result.errors)"
         if case .missing = damage,
-            ["lease", "claim", "wal-evidence", "wal-mark", "part"].contains(kind)
+            ["lease", "claim", "scrub", "wal-evidence", "wal-mark", "part"].contains(kind)
         {
-            // Every orderly end removes a session's lease and claim, and the next stream writes
-            // evidence and mark anew: without them nothing that can be restored is lost. The part
+            // Every orderly end removes a session's lease and claim, and the next stream or check
+            // writes its records anew: without them nothing that can be restored is lost. The part
             // at a timeline's end is also in the first segment of the next timeline.
             return
         }

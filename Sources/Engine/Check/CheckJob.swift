@@ -1,22 +1,24 @@
 import Domain
+import Logging
 import Platform
 import Storage
-public import Vaulting
+import Vaulting
 
 /// Looks for damage in a vault: in its objects, and in what they should add up to.
 ///
 /// Every object can be sound and the vault still be short of one; what is missing shows in what the
 /// rest says of it: roots name packs, segments follow each other, streams told how far they were.
+///
+/// What was looked at when, and which packs are damaged, is kept in the vault: the next check can
+/// go on where this one ended, and the next backup stores pages of damaged packs anew.
 public struct CheckJob {
     private let context: JobContext
-    private let level: VaultCheck.Level
-    private let instance: InstanceRecord?
+    private let options: CheckOptions
 
-    /// A check of the whole vault, or of one instance's part of it.
-    public init(context: JobContext, level: VaultCheck.Level, instance: InstanceRecord? = nil) {
+    /// A check as `options` say.
+    public init(context: JobContext, options: CheckOptions) {
         self.context = context
-        self.level = level
-        self.instance = instance
+        self.options = options
     }
 
     /// Checks. Throws only when looking is not possible; damage is in the report.
@@ -26,9 +28,11 @@ public struct CheckJob {
         var done: UInt64 = 0
         let check = VaultCheck(
             context.vault,
-            level: level,
-            only: instance?.systemIdentifier,
-            token: context.token
+            level: options.level,
+            only: options.instance?.systemIdentifier,
+            plan: try plan(),
+            token: context.token,
+            judge: PageJudgement.judge
         ) { bytes in
             meter.add(bytes - done)
             done = bytes
@@ -39,27 +43,46 @@ public struct CheckJob {
         let names = Dictionary(
             records.map { ($0.systemIdentifier, $0.name.description) }
         ) { first, _ in first }
-        var damage = found.damage.map {
-            CheckReport.Damage(
-                object: $0.object.text,
-                reason: $0.reason,
-                instance: $0.system.map { names[$0] ?? $0.hex },
-                points: $0.points
-            )
-        }
-        let known = Set(damage.map(\.object))
-        for record in records where instance == nil || instance?.name == record.name {
-            let check = try WALCheck(context, record)
-            damage = damage.map(check.completed)
-            damage += check.damage().filter { !known.contains($0.object) }
-        }
-        if instance == nil { damage += try orphans(names) }
-        return CheckReport(
-            level: "\(level)",
+        var report = CheckReport(
+            level: "\(options.level)",
             objects: found.objects,
             bytes: found.bytes,
-            damage: damage.sorted { $0.object < $1.object }
+            damage: found.damage.map {
+                CheckReport.Damage(
+                    object: $0.object.text,
+                    reason: $0.reason,
+                    instance: $0.system.map { names[$0] ?? $0.hex },
+                    points: $0.points
+                )
+            }
         )
+        report.leftOut = found.leftOut
+        report.due = found.due
+        let known = Set(report.damage.map(\.object))
+        for record in records where options.instance.map({ $0.name == record.name }) ?? true {
+            let check = try WALCheck(context, record)
+            report.damage = report.damage.map(check.completed)
+            report.damage += check.damage().filter { !known.contains($0.object) }
+            report.gaps += check.gaps
+        }
+        if options.instance == nil { report.damage += try orphans(names) }
+        try CheckResults(context, options.instance, found).keep(in: &report, names)
+        report.damage.sort { $0.object < $1.object }
+        return report
+    }
+
+    private func plan() throws -> ScrubPlan {
+        var plan = ScrubPlan()
+        plan.clock = context.clock
+        plan.since = options.since
+        plan.budgetBytes = options.budgetBytes
+        plan.budgetSeconds = options.budgetSeconds
+        guard options.level > .list else { return plan }
+        for record in try context.vault.scrubs(clock: context.clock).listReadable() {
+            guard let system = SystemIdentifier(hex: record.id) else { continue }
+            plan.history[system] = record.value
+        }
+        return plan
     }
 
     /// Points of a cluster no record speaks of: nobody could name them any more.
@@ -77,9 +100,9 @@ public struct CheckJob {
     }
 
     private func expectedBytes() throws -> UInt64? {
-        guard level == .seal else { return nil }
+        guard options.level == .seal, options.since == nil else { return nil }
         let usage = try VaultUsage(context.vault)
-        guard let instance else { return usage.totalBytes }
+        guard let instance = options.instance else { return usage.totalBytes }
         return usage.instances[instance.systemIdentifier]?.totalBytes
     }
 }

@@ -25,6 +25,18 @@ struct WALCheck {
         missing() + unacknowledged() + withoutHistory() + divergent()
     }
 
+    /// Every gap of the recovery window, whatever its cause.
+    var gaps: [CheckReport.Gap] {
+        survey.window.gaps.map {
+            CheckReport.Gap(
+                instance: instance.name.description,
+                fromLSN: $0.from,
+                toLSN: $0.to,
+                cause: $0.cause
+            )
+        }
+    }
+
     /// Adds to the damage of one of this instance's WAL objects what it means: which positions
     /// cannot be replayed, and which points cannot be made consistent.
     func completed(_ damage: CheckReport.Damage) -> CheckReport.Damage {

@@ -2,11 +2,14 @@ import Domain
 import Sealing
 import Storage
 
-/// Restores one point in memory: every page against its fingerprint, every sum against the maps.
-struct PointCheck {
+/// Restores one point in memory: every page against its fingerprint and PostgreSQL's own checksum,
+/// every sum against the maps.
+final class PointCheck {
     private let point: PointReader
     private let check: VaultCheck
     private let root: ObjectName
+    private var wrongPages = 0
+    private var firstWrong: String?
 
     init(_ point: PointReader, _ check: VaultCheck) {
         self.point = point
@@ -14,11 +17,15 @@ struct PointCheck {
         root = VaultNames.root(point.systemIdentifier, point.point.id)
     }
 
-    func run() throws {
+    /// Looks at all files from the one at `first` on, and at all maps. `isSpent` is asked before
+    /// each file; when it says so, the path of that file is returned, else nil.
+    func run(from first: [UInt8] = [], isSpent: () -> Bool = { false }) throws -> [UInt8]? {
+        defer { tellWrongPages() }
         let fingerprinter = Fingerprinter(key: try point.vault.keys.fingerprintKey())
         let fetcher = point.makeFetcher()
         var tally = PackTally()
         var isComplete = true
+        var hasRead = false
         for (number, frame) in point.root.catalog.enumerated() {
             tally.add(frame.place)
             var entries: [CatalogEntry] = []
@@ -26,13 +33,19 @@ struct PointCheck {
             if entries.isEmpty { isComplete = false }
             for entry in entries {
                 guard case .file(let size, _, let content) = entry.kind else { continue }
+                // Files before `first` were read earlier; their maps are counted again.
+                let isRead = !entry.path.lexicographicallyPrecedes(first)
+                if isRead, hasRead, isSpent() { return entry.path }
+                hasRead = hasRead || isRead
+                let judge = isRead ? check.judge(point.point, entry.path, size) : nil
                 let pages = FileContent.pages(ofSize: size)
                 for region in 0..<FileContent.regions(ofPages: pages) {
                     guard let map = try map(of: entry, content, region, &tally) else {
                         isComplete = false
                         continue
                     }
-                    try compare(map, of: entry, region, fetcher, fingerprinter)
+                    guard isRead else { continue }
+                    try compare(map, of: entry, region, fetcher, fingerprinter, judge)
                 }
             }
         }
@@ -45,6 +58,17 @@ struct PointCheck {
             ) { try point.read(attachment) { _ in } }
         }
         if isComplete { compare(tally) }
+        return nil
+    }
+
+    /// Pages that came from the server damaged are as they were read: no pack is to blame.
+    private func tellWrongPages() {
+        guard let firstWrong else { return }
+        let more = wrongPages > 1 ? ", and \(wrongPages - 1) more" : ""
+        check.damaged(
+            root,
+            "damaged pages were backed up as the server had them: \(firstWrong)\(more)"
+        )
     }
 
     private func examine(_ pack: PackID, _ body: () throws -> Void) throws {
@@ -88,7 +112,8 @@ struct PointCheck {
         of entry: CatalogEntry,
         _ region: Int,
         _ fetcher: PageFetcher,
-        _ fingerprinter: Fingerprinter
+        _ fingerprinter: Fingerprinter,
+        _ judge: VaultCheck.PageJudge?
     ) throws {
         for (page, location) in map.locations.enumerated()
         where location.isZero && map.fingerprints[page] != 0 {
@@ -106,12 +131,17 @@ struct PointCheck {
                             rebasing: pages[start..<start + VaultFormat.pageBytes]
                         )
                         let position = Int(tag) + index
+                        let number = region * VaultFormat.regionPages + position
                         if fingerprinter.fingerprint(page) != map.fingerprints[position] {
-                            let number = region * VaultFormat.regionPages + position
                             throw PgkeepError(
                                 .integrity,
                                 "page \(number) of \(entry.pathText) is not as it was read"
                             )
+                        }
+                        if let wrong = judge?(number, page) {
+                            wrongPages += 1
+                            firstWrong =
+                                firstWrong ?? "page \(number) of \(entry.pathText): \(wrong)"
                         }
                     }
                     try check.advance(UInt64(pages.count))

@@ -34,21 +34,36 @@ public final class VaultCheck {
 
     /// What was found.
     public struct Report: Sendable {
-        /// Objects looked at.
+        /// Objects listed.
         public var objects = 0
         /// Bytes of objects read, and of pages decoded.
         public var bytes: UInt64 = 0
         /// What is damaged, by name; empty when all is well.
         public var damage: [Damage] = []
+        /// Objects and points left out, since they were looked at before.
+        public var leftOut = 0
+        /// Objects and points that were due when the budget was spent.
+        public var due = 0
+        /// Packs read to their end and found sound.
+        public var soundPacks: [SystemIdentifier: Set<PackID>] = [:]
+        /// What is known now of when what was looked at, by instance; empty at level list.
+        public var scrubs: [SystemIdentifier: ScrubRecord] = [:]
     }
+
+    /// Judges pages of one file by what PostgreSQL says of them: given the page's number in the
+    /// file and its 8192 bytes, says what is wrong, or nil.
+    public typealias PageJudge = (Int, UnsafeRawBufferPointer) -> String?
 
     let vault: Vault
     let level: Level
+    let plan: ScrubPlan
+    /// Gives the judge of a file of so many bytes of a point; nil when its pages are not judged.
+    let judge: (RecoveryPoint, _ path: [UInt8], _ size: UInt64) -> PageJudge?
     private let only: SystemIdentifier?
     private let token: CancellationToken
     private let onProgress: (UInt64) -> Void
-    private var report = Report()
-    private var found: [ObjectName: Damage] = [:]
+    var report = Report()
+    private(set) var found: [ObjectName: Damage] = [:]
     private(set) var listed: [ObjectName: UInt64] = [:]
     /// The points that need each pack.
     private(set) var users: [PackID: [PointID]] = [:]
@@ -56,18 +71,29 @@ public final class VaultCheck {
 
     /// A check of the whole vault, or of the objects of one instance and the vault's own.
     ///
-    /// - Parameter onProgress: called now and then with the bytes done so far.
+    /// - Parameters:
+    ///   - plan: what to leave out and when to stop; everything is looked at without one.
+    ///   - judge: what PostgreSQL says of pages; called at level decode.
+    ///   - onProgress: called now and then with the bytes done so far.
     public init(
         _ vault: Vault,
         level: Level,
         only: SystemIdentifier? = nil,
+        plan: ScrubPlan = ScrubPlan(),
         token: CancellationToken = CancellationToken(),
+        judge: @escaping (RecoveryPoint, _ path: [UInt8], _ size: UInt64) -> PageJudge? = {
+            _,
+            _,
+            _ in nil
+        },
         onProgress: @escaping (UInt64) -> Void = { _ in }
     ) {
         self.vault = vault
         self.level = level
         self.only = only
+        self.plan = plan
         self.token = token
+        self.judge = judge
         self.onProgress = onProgress
     }
 
@@ -82,14 +108,21 @@ public final class VaultCheck {
         try examine(VaultNames.vaultFile) { try vault.verifyFile() }
         try checkSlots(objects)
         let systems = Set(objects.compactMap { ObjectPlace($0.name).system }).sorted()
+        var scrubs = [Scrub(self, system: nil)]
         for system in systems {
             let points = try checkRoots(system)
             try checkOrphans(system)
             try ArchiveCheck(self, system).run(points.map(\.point))
-            guard level >= .decode else { continue }
-            for point in points { try PointCheck(point, self).run() }
+            let scrub = Scrub(self, system: system)
+            if level >= .decode { scrub.add(points) }
+            scrubs.append(scrub)
         }
-        for object in objects { try checkObject(object) }
+        let places = Dictionary(scrubs.map { ($0.system, $0) }) { first, _ in first }
+        for object in objects {
+            guard checkName(object), level >= .seal else { continue }
+            places[ObjectPlace(object.name).system]?.add(object)
+        }
+        if level >= .seal { try Scrub.run(scrubs, self) }
         report.damage = try found.values.filter { try !isCondemned($0) }
             .sorted { $0.object < $1.object }
         return report
@@ -233,21 +266,27 @@ public final class VaultCheck {
         }
     }
 
-    private func checkObject(_ object: ObjectInfo) throws {
-        let place = ObjectPlace(object.name)
-        switch place {
-        case .vaultFile, .keySlot: return
-        case .unknown: return damaged(object.name, "no pgkeep of this version writes such a name")
-        default: break
+    /// Judges the name; false when there is nothing more to look at.
+    private func checkName(_ object: ObjectInfo) -> Bool {
+        switch ObjectPlace(object.name) {
+        case .vaultFile, .keySlot: return false
+        case .unknown:
+            damaged(object.name, "no pgkeep of this version writes such a name")
+            return false
+        default: return true
         }
-        guard level >= .seal else { return }
+    }
+
+    /// Reads the whole object and checks every seal in it. True when it is sound.
+    func checkSeals(of object: ObjectInfo) throws -> Bool {
+        let place = ObjectPlace(object.name)
         try examine(object.name) { try SealCheck(self).run(object, place) }
-        if found[object.name] != nil, users[packID(place)] == nil,
-            try vault.store.head(object.name) == nil
-        {
+        guard found[object.name] != nil else { return true }
+        if users[packID(place)] == nil, try vault.store.head(object.name) == nil {
             // It came to its natural end while we looked.
             found[object.name] = nil
         }
+        return false
     }
 
     private func packID(_ place: ObjectPlace) -> PackID {

@@ -3,19 +3,29 @@ import Storage
 
 /// What a vault's objects take, counted from one listing.
 public struct VaultUsage: Sendable {
-    /// Bytes of one instance by what they are for.
+    /// What one instance's objects take, by what they are for.
     public struct Instance: Sendable {
-        /// Packs: pages, maps, catalogs, attachments.
-        public var baseBytes: UInt64 = 0
-        /// WAL and timeline histories.
+        /// Bytes of each pack: pages, maps, catalogs, attachments.
+        public var packs: [PackID: UInt64] = [:]
+        /// Bytes of each root or tombstone.
+        public var roots: [PointID: UInt64] = [:]
+        /// Bytes of WAL objects.
         public var walBytes: UInt64 = 0
-        /// Roots, markers, leases, claims.
-        public var metaBytes: UInt64 = 0
-        /// Bytes of the packs each session wrote, committed or not.
-        public var packBytes: [PointID: UInt64] = [:]
+        /// Bytes of WAL objects by the day they were written, in days since 1970.
+        public var walByDay: [Int64: UInt64] = [:]
+        /// Whole segments.
+        public var walSegments: UInt64 = 0
+        /// Bytes of WAL in parts of segments.
+        public var walPartBytes: UInt64 = 0
+        /// Bytes of timeline histories.
+        public var historyBytes: UInt64 = 0
+        /// Bytes of roots, markers, leases, claims, drafts.
+        public var controlBytes: UInt64 = 0
 
+        /// Bytes of all packs.
+        public var packBytes: UInt64 { packs.values.reduce(0, +) }
         /// All bytes.
-        public var totalBytes: UInt64 { baseBytes + walBytes + metaBytes }
+        public var totalBytes: UInt64 { packBytes + walBytes + historyBytes + controlBytes }
     }
 
     /// By instance.
@@ -35,20 +45,37 @@ public struct VaultUsage: Sendable {
         for object in try vault.store.list(prefix: "") {
             objects += 1
             let place = ObjectPlace(object.name)
-            guard let system = place.system else {
+            if let system = place.system {
+                instances[system, default: Instance()].count(object, place)
+            } else {
                 vaultBytes += object.size
-                continue
-            }
-            switch place {
-            case .pack(_, let id):
-                instances[system, default: Instance()].baseBytes += object.size
-                instances[system, default: Instance()].packBytes[id.session, default: 0] +=
-                    object.size
-            case .wal, .history:
-                instances[system, default: Instance()].walBytes += object.size
-            default:
-                instances[system, default: Instance()].metaBytes += object.size
             }
         }
     }
+}
+
+extension VaultUsage.Instance {
+    fileprivate mutating func count(_ object: ObjectInfo, _ place: ObjectPlace) {
+        switch place {
+        case .pack(_, let id): packs[id] = object.size
+        case .wal:
+            walBytes += object.size
+            walByDay[object.modified.day, default: 0] += object.size
+            switch WALObjectName(object.name)?.form {
+            case .sealed: walSegments += 1
+            case .part(let length): walPartBytes += UInt64(length)
+            case .journal, .alternate, nil: break
+            }
+        case .history: historyBytes += object.size
+        case .root(_, let id):
+            roots[id] = object.size
+            controlBytes += object.size
+        default: controlBytes += object.size
+        }
+    }
+}
+
+extension Timestamp {
+    /// Whole days since 1970-01-01, UTC.
+    public var day: Int64 { (seconds - (seconds % 86400 + 86400) % 86400) / 86400 }
 }

@@ -14,7 +14,7 @@ public final class PointReader: Sendable {
     /// The root.
     public let root: PointRoot
     /// The packs the point needs, by id.
-    let packs: [PackID: PointRoot.Pack]
+    public let packs: [PackID: PointRoot.Pack]
     private let positions: [PackID: UInt32]
     let shelf: PackShelf
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Domain
 import Engine
 
 /// `vault usage`
@@ -8,8 +9,11 @@ struct VaultUsageVerb: Verb {
         abstract: "Show what the vault takes, by instance and recovery point.",
         discussion: """
             What a point stored is what it added to the vault; pages it shares with an older \
-            point are counted there.
+            point are counted there. Its own bytes are those nothing else needs: deleting the \
+            point alone frees them. Growth is what backups after the first and WAL add in a day, \
+            the mean of the last week.
 
+              pgkeep vault usage
               pgkeep vault usage --json
             """
     )
@@ -22,18 +26,40 @@ struct VaultUsageVerb: Verb {
 
     func lines(_ answer: UsageReport) -> [String] {
         var table = Table(
-            ["INSTANCE", "POINTS", "BASE", "WAL", "OTHER", "TOTAL"],
-            numbers: [1, 2, 3, 4, 5]
+            [
+                "INSTANCE", "POINTS", "LOGICAL", "PAGES", "MAPS", "UNUSED", "WAL", "OTHER", "TOTAL",
+                "PER DAY",
+            ],
+            numbers: Set(1...9)
         )
         for instance in answer.instances {
-            table.add([
-                instance.name, String(instance.points.count), Wording.bytes(instance.baseBytes),
-                Wording.bytes(instance.walBytes), Wording.bytes(instance.metaBytes),
-                Wording.bytes(instance.totalBytes),
-            ])
+            table.add(
+                [instance.name, String(instance.points.count)]
+                    + [
+                        instance.logicalBytes, instance.pageBytes, instance.mapBytes,
+                        instance.unreferencedBytes, instance.walBytes,
+                        instance.historyBytes + instance.controlBytes, instance.totalBytes,
+                        instance.growthPerDay,
+                    ].map(Wording.bytes)
+            )
+        }
+        var lines = table.lines
+        for instance in answer.instances where !instance.points.isEmpty {
+            var points = Table(
+                ["POINT OF \(instance.name)", "FINISHED", "LOGICAL", "STORED", "OWN"],
+                numbers: [2, 3, 4]
+            )
+            for point in instance.points {
+                points.add([
+                    point.id.description, Wording.time(point.finishedAt),
+                    Wording.bytes(point.logicalBytes), Wording.bytes(point.storedBytes),
+                    Wording.bytes(point.ownBytes),
+                ])
+            }
+            lines += [""] + points.lines
         }
         let free = answer.freeBytes.map { ", \(Wording.bytes($0)) free" } ?? ""
         let objects = Wording.count(answer.objects, "object")
-        return table.lines + ["\(Wording.bytes(answer.totalBytes)) in \(objects)\(free)"]
+        return lines + ["", "\(Wording.bytes(answer.totalBytes)) in \(objects)\(free)"]
     }
 }

@@ -122,7 +122,8 @@ struct CheckServerTests {
             #expect(again.bytes * 2 < first.bytes)
             let some = try check(protected, ["--level", "decode", "--budget", "1B"])
             #expect(some.ok && some.due > 0)
-            let pack = try #require(try objects.names().last { $0.contains("/pack/") })
+            let packs = try objects.names().filter { $0.contains("/pack/") }
+            let pack = try #require(try packs.max { try objects.size($0) < objects.size($1) })
             try objects.with(.flipped(500), of: pack) {
                 let found = try check(protected, [])
                 #expect(found.damage.map(\.object) == [pack])
@@ -131,6 +132,12 @@ struct CheckServerTests {
                 let known = try check(protected, ["--level", "list"])
                 #expect(known.damage.map(\.object) == [pack])
                 #expect(known.damage.first?.points == [protected.firstPoint.id])
+                // The next backup reads from the server what the pack held.
+                let next = try protected.backup()
+                #expect(next.pagesNew > 0)
+                let after = try check(protected, ["--level", "decode"])
+                #expect(after.damage.map(\.object) == [pack])
+                #expect(after.damage.first?.points == [protected.firstPoint.id])
             }
             let healed = try check(protected, ["--since", "1h"])
             #expect(healed.ok && healed.damagedPacks.isEmpty)

@@ -47,8 +47,9 @@ public enum PointStore {
         }
     }
 
-    /// Packs a point needs that are not there, or not with the length they were written with: what
-    /// one listing shows. Their pages must not be kept by a later point.
+    /// Packs a point needs that are not there, or not with the length they were written with, as
+    /// one listing shows, or that a check found damaged inside. Their pages must not be kept by a
+    /// later point.
     public static func damagedPacks(of point: PointReader) throws -> Set<PackID> {
         let prefix = VaultNames.packPrefix(point.systemIdentifier)
         let there = Dictionary(
@@ -58,6 +59,9 @@ public enum PointStore {
             point.root.packs.map(\.info).filter {
                 there[VaultNames.pack(point.systemIdentifier, $0.id)] != $0.size
             }.map(\.id)
+        ).union(
+            try DamageRecord.packs(point.vault, point.systemIdentifier)
+                .filter { point.packs[$0] != nil }
         )
     }
 

@@ -34,8 +34,8 @@ struct CheckResults {
             guard damaged[system] != nil || found.scrubs[system] != nil || record != nil else {
                 continue
             }
-            let points = try points(system)
-            let needed = Set(points.flatMap { $0.root.packs.map(\.info.id) })
+            let suspects = Set(record?.packs.map(\.id) ?? []).union(damaged[system] ?? [])
+            let users = try users(of: suspects, system)
             attempt {
                 try DamageRecord.keep(
                     context.vault,
@@ -43,7 +43,7 @@ struct CheckResults {
                     damaged: damaged[system] ?? [],
                     sound: found.soundPacks[system] ?? [],
                     clock: context.clock,
-                    isKnown: needed.contains
+                    isKnown: { users[$0] != nil }
                 )
             }
             if let scrub = found.scrubs[system] { attempt { try keep(scrub, system) } }
@@ -63,21 +63,31 @@ struct CheckResults {
                         object: name.text,
                         reason: "it was found damaged at \(pack.foundAt)",
                         instance: instance,
-                        points: points.filter { $0.packs[pack.id] != nil }.map(\.point.id)
+                        points: users[pack.id] ?? []
                     )
                 )
             }
         }
     }
 
-    private func points(_ system: SystemIdentifier) throws -> [PointReader] {
-        try PointStore.list(context.vault, system).compactMap { listed in
+    /// The points that need these packs. A root that cannot be read names none.
+    private func users(
+        of packs: Set<PackID>,
+        _ system: SystemIdentifier
+    ) throws -> [PackID: [PointID]] {
+        var users: [PackID: [PointID]] = [:]
+        guard !packs.isEmpty else { return users }
+        for listed in try PointStore.list(context.vault, system) {
             do {
-                return try PointReader(context.vault, system, listed.id)
+                let point = try PointReader(context.vault, system, listed.id)
+                for pack in packs where point.packs[pack] != nil {
+                    users[pack, default: []].append(listed.id)
+                }
             } catch let error as PgkeepError where error.isDamage || error.code == .notFound {
-                return nil
+                continue
             }
         }
+        return users
     }
 
     private func keep(_ scrub: ScrubRecord, _ system: SystemIdentifier) throws {

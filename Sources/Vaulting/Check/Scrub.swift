@@ -8,7 +8,7 @@ final class Scrub {
     private enum Unit {
         /// A position in `objects`.
         case object(Int)
-        case point(PointReader)
+        case point(PointID)
     }
 
     private struct Object {
@@ -27,7 +27,7 @@ final class Scrub {
     private var objects: [Object] = []
     /// Everything else: small, or still growing, and looked at every time.
     private var others: [ObjectInfo] = []
-    private var points: [PointReader] = []
+    private var points: [PointID] = []
     private var decoded: [PointID: ScrubRecord.Point]
 
     init(_ check: VaultCheck, system: SystemIdentifier?) {
@@ -46,7 +46,7 @@ final class Scrub {
     }
 
     /// Adds points whose pages shall be looked at, oldest first.
-    func add(_ points: [PointReader]) { self.points += points }
+    func add(_ points: [PointID]) { self.points += points }
 
     private static func isLarge(_ name: ObjectName) -> Bool {
         switch ObjectPlace(name) {
@@ -103,10 +103,10 @@ final class Scrub {
             }
         }
         // A point that was begun is ended first; of points never looked at, the newest counts most.
-        let begun = points.filter { decoded[$0.point.id]?.next != nil }
-        let rest = points.reversed().filter { decoded[$0.point.id]?.next == nil }
+        let begun = points.filter { decoded[$0]?.next != nil }
+        let rest = points.reversed().filter { decoded[$0]?.next == nil }
         for point in begun + rest {
-            let known = decoded[point.point.id]
+            let known = decoded[point]
             add(.point(point), known?.next == nil ? known?.at : nil)
         }
         for (position, object) in objects.enumerated() { add(.object(position), object.at) }
@@ -120,12 +120,16 @@ final class Scrub {
             objects[position].isSound = try check.checkSeals(of: objects[position].info)
             objects[position].at = startedAt
             return true
-        case .point(let reader):
-            let id = reader.point.id
+        case .point(let id):
+            guard let system else { return true }
             let begun = decoded[id].flatMap { $0.next == nil ? nil : $0 }
             let first = begun?.next.flatMap(Hex.bytes) ?? []
             let before = check.found.count
-            let next = try PointCheck(reader, check).run(from: first, isSpent: isSpent)
+            var next: [UInt8]?
+            try check.examine(VaultNames.root(system, id), points: [id]) {
+                let reader = try PointReader(check.vault, system, id)
+                next = try PointCheck(reader, check).run(from: first, isSpent: isSpent)
+            }
             decoded[id] = ScrubRecord.Point(
                 id: id,
                 at: begun?.at ?? startedAt,
@@ -154,7 +158,7 @@ final class Scrub {
             }
         )
         if check.level >= .decode {
-            record.points = points.compactMap { decoded[$0.point.id] }
+            record.points = points.compactMap { decoded[$0] }
         }
         check.report.soundPacks[system] = sound
         check.report.scrubs[system] = record

@@ -114,7 +114,7 @@ public final class VaultCheck {
             try checkOrphans(system)
             try ArchiveCheck(self, system).run(points.map(\.point))
             let scrub = Scrub(self, system: system)
-            if level >= .decode { scrub.add(points) }
+            if level >= .decode { scrub.add(points.map(\.point.id)) }
             scrubs.append(scrub)
         }
         let places = Dictionary(scrubs.map { ($0.system, $0) }) { first, _ in first }
@@ -174,34 +174,46 @@ public final class VaultCheck {
 
     // MARK: - Points
 
+    /// What is remembered of a root that was read: all of them at once would be too much.
+    struct Root {
+        var point: RecoveryPoint
+        var digest: [UInt8]
+        var parentRoot: [UInt8]?
+    }
+
     /// Reads the visible roots, compares their packs with the listing; returns those readable.
-    private func checkRoots(_ system: SystemIdentifier) throws -> [PointReader] {
-        var points: [PointReader] = []
+    private func checkRoots(_ system: SystemIdentifier) throws -> [Root] {
+        var roots: [Root] = []
         for id in try PointStore.visible(vault, system) {
             let name = VaultNames.root(system, id)
             // A point committed since has packs that are not in the listing.
             guard listed[name] != nil else { continue }
             try examine(name) {
                 guard try PointStore.isRoot(vault, system, id) else { return }
-                points.append(try PointReader(vault, system, id))
+                let root = try PointReader(vault, system, id).root
+                for pack in root.packs { users[pack.info.id, default: []].append(id) }
+                checkPacks(of: root, system)
+                roots.append(
+                    Root(point: root.point, digest: root.digest, parentRoot: root.parentRoot)
+                )
             }
         }
-        for point in points {
-            for pack in point.root.packs { users[pack.info.id, default: []].append(point.point.id) }
+        // Points read later need packs that were found damaged before.
+        for (name, damage) in found {
+            if case .pack(_, let id) = ObjectPlace(name), damage.system == system {
+                found[name]?.points = users[id] ?? []
+            }
         }
-        for point in points {
-            checkPacks(of: point, system)
-            try checkParent(of: point, system, among: points)
-        }
-        return points
+        for root in roots { try checkParent(of: root, system, among: roots) }
+        return roots
     }
 
-    private func checkPacks(of point: PointReader, _ system: SystemIdentifier) {
-        for pack in point.root.packs {
+    private func checkPacks(of root: PointRoot, _ system: SystemIdentifier) {
+        for pack in root.packs {
             let name = VaultNames.pack(system, pack.info.id)
             if let known = expected[pack.info.id], known != pack.info {
                 damaged(
-                    VaultNames.root(system, point.point.id),
+                    VaultNames.root(system, root.point.id),
                     "it describes pack \(pack.info.id) otherwise than another point does"
                 )
             }
@@ -216,15 +228,15 @@ public final class VaultCheck {
 
     /// A parent that was not condemned must still be there, and be the very root it was.
     private func checkParent(
-        of point: PointReader,
+        of root: Root,
         _ system: SystemIdentifier,
-        among points: [PointReader]
+        among roots: [Root]
     ) throws {
-        guard let parent = point.point.parent else { return }
+        guard let parent = root.point.parent else { return }
         let name = VaultNames.root(system, parent)
-        if let present = points.first(where: { $0.point.id == parent }) {
-            if present.root.digest != point.root.parentRoot {
-                damaged(name, "it is not the root that \(point.point.id) was made from")
+        if let present = roots.first(where: { $0.point.id == parent }) {
+            if present.digest != root.parentRoot {
+                damaged(name, "it is not the root that \(root.point.id) was made from")
             }
         } else if listed[name] == nil, listed[VaultNames.gone(system, parent)] == nil {
             damaged(name, "it is missing and was not condemned", points: [parent])

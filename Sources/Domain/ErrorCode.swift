@@ -73,6 +73,8 @@ extension ErrorCode {
     public static let sourceUnsupported = ErrorCode("source.unsupported", .unreachable)
     /// The server answered a statement with an error.
     public static let sourceStatement = ErrorCode("source.statement", .unreachable)
+    /// The server does not send changed blocks only; a backup in full can be had.
+    public static let sourceIncremental = ErrorCode("source.incremental", .unreachable)
     /// The server broke off or broke the protocol.
     public static let sourceBroken = ErrorCode("source.broken", .unreachable)
     /// Another system identifier than the one this instance was added with.

@@ -51,6 +51,7 @@ package struct BaseBackupProtocol {
     }
 
     private let isFramed: Bool
+    private let isIncremental: Bool
     private var state = State.start
     private var begun: BaseBackupStart?
     private var archivesSeen = 0
@@ -59,7 +60,10 @@ package struct BaseBackupProtocol {
     private var checksumFailure = false
 
     /// A conversation with a server of `version`.
-    package init(version: ServerVersion) { isFramed = version.hasFramedBackups }
+    package init(version: ServerVersion, isIncremental: Bool = false) {
+        isFramed = version.hasFramedBackups
+        self.isIncremental = isIncremental
+    }
 
     /// What is to be read next.
     package var next: Next {
@@ -86,6 +90,8 @@ package struct BaseBackupProtocol {
     // MARK: - Answers
 
     /// Takes an answer; throws what the server reported, or `.sourceBroken` for nonsense.
+    ///
+    /// `.sourceIncremental` when it refuses an incremental backup, which is before it has begun.
     package mutating func receive(_ answer: ServerAnswer) throws(PgkeepError) -> Event {
         if case .failed(let error) = answer { return try receive(error) }
         switch (state, answer) {
@@ -116,6 +122,9 @@ package struct BaseBackupProtocol {
     /// server reports it as the very last thing, when all was sent.
     private mutating func receive(_ error: PostgresError) throws(PgkeepError) -> Event {
         guard case .completion = state, error.sqlstate == "XX001" else {
+            if isIncremental, begun == nil, let refusal = IncrementalRefusal(error) {
+                throw refusal.failure
+            }
             throw error.failure("take the base backup")
         }
         checksumFailure = true

@@ -42,7 +42,7 @@ public enum BaseBackupStream {
         try connection.send(options.command(for: connection.serverVersion))
         do {
             return try token.whileCancellable({ connection.cancel() }) {
-                try converse(connection, handler, token)
+                try converse(connection, isIncremental: options.isIncremental, handler, token)
             }
         } catch {
             // When it was not the server that gave up, it must not go on sending to nobody.
@@ -55,10 +55,14 @@ public enum BaseBackupStream {
 
     private static func converse(
         _ connection: Connection,
+        isIncremental: Bool,
         _ handler: any BaseBackupHandler,
         _ token: CancellationToken
     ) throws -> BaseBackupEnd {
-        var conversation = BaseBackupProtocol(version: connection.serverVersion)
+        var conversation = BaseBackupProtocol(
+            version: connection.serverVersion,
+            isIncremental: isIncremental
+        )
         while true {
             switch conversation.next {
             case .answer:

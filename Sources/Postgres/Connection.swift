@@ -196,11 +196,22 @@ extension Connection {
     }
 
     /// Sends one copy message.
-    func putCopy(_ bytes: [UInt8]) throws(PgkeepError) {
-        let sent = bytes.withUnsafeBytes { raw in
-            PQputCopyData(handle, raw.bindMemory(to: CChar.self).baseAddress, Int32(raw.count))
-        }
+    func putCopy(_ bytes: UnsafeRawBufferPointer) throws(PgkeepError) {
+        let sent = PQputCopyData(
+            handle,
+            bytes.bindMemory(to: CChar.self).baseAddress,
+            Int32(bytes.count)
+        )
         guard sent == 1, PQflush(handle) == 0 else { throw broken("write to the server") }
+    }
+
+    /// As above, with an array.
+    func putCopy(_ bytes: [UInt8]) throws(PgkeepError) {
+        // A result, because a typed error cannot leave the closure.
+        let result = bytes.withUnsafeBytes { raw in
+            Result { () throws(PgkeepError) in try putCopy(raw) }
+        }
+        try result.get()
     }
 
     /// Says that no more copy data comes from us.

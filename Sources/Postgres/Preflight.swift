@@ -174,16 +174,19 @@ public struct Preflight: Sendable {
                 fix: "raise max_slot_wal_keep_size so that outages of the stream fit into it"
             )
         }
-        if profile.version.major >= 17 && !profile.summarizesWAL {
-            add(
-                .note,
-                .sourceSetting,
-                "summarize_wal is off: every backup reads all pages",
-                fix: "ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf();"
-            )
+        if profile.version.hasIncrementalBackups && !profile.summarizesWAL {
+            findings.append(summariesOff)
         }
         return findings
     }
+
+    /// Told of a server that could send changed blocks only.
+    public static let summariesOff = Finding(
+        .note,
+        .sourceSetting,
+        "summarize_wal is off: every backup reads all pages",
+        fix: "ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf();"
+    )
 
     package static let walLevelFix =
         "set in postgresql.conf, then restart the server: wal_level = replica"

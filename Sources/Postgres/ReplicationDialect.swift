@@ -8,6 +8,9 @@ extension ServerVersion {
     /// One COPY with type bytes for the whole backup, and options in parentheses (15 and later).
     package var hasFramedBackups: Bool { major >= 15 }
 
+    /// UPLOAD_MANIFEST and incremental base backups exist (17 and later).
+    public var hasIncrementalBackups: Bool { major >= 17 }
+
     /// READ_REPLICATION_SLOT exists (15 and later).
     package var readsSlots: Bool { major >= 15 }
 }

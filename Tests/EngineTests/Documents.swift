@@ -18,6 +18,9 @@ extension ProtectedServer {
         var storedBytes = 0
         var pagesTotal = 0
         var pagesNew = 0
+        /// Only in the answer of the backup itself.
+        var warnings: [String]?
+        var hints: [String]?
     }
 
     /// All points of an instance, oldest first.

@@ -26,6 +26,20 @@ public struct BackupJob {
     /// Throws what is wrong with the source (`.source…`), `.busy` when another backup of the
     /// instance runs, `.sourceForeign` for another cluster, store errors, `.cancelled`.
     public func run() throws -> BackupResult {
+        do {
+            return try attempt(options)
+        } catch let error as PgkeepError where error.code == .sourceIncremental {
+            // The parent failed under way. What was taken in of it is given up with the session.
+            context.log.warning("beginning again in full", metadata: ["why": "\(error)"])
+            var options = options
+            options.fullStream = true
+            var result = try attempt(options)
+            result.warnings.insert(BackupStreams.words(error), at: 0)
+            return result
+        }
+    }
+
+    private func attempt(_ options: BackupOptions) throws -> BackupResult {
         let startedAt = context.clock.now
         context.meter.begin("connect")
         let settings = try ConnectionSettings(instance.source)
@@ -39,7 +53,7 @@ public struct BackupJob {
         do {
             let claim = try Claim.acquire(.backup, lease: session.lease, token: context.token)
             defer { try? claim.release() }
-            let result = try run(session, parents, settings, preflight, startedAt)
+            let result = try run(session, parents, settings, preflight, startedAt, options)
             context.log.info(
                 "backup committed",
                 metadata: [
@@ -60,7 +74,8 @@ public struct BackupJob {
         _ parents: ParentMaps?,
         _ settings: ConnectionSettings,
         _ preflight: Preflight,
-        _ startedAt: Timestamp
+        _ startedAt: Timestamp,
+        _ options: BackupOptions
     ) throws -> BackupResult {
         let profile = preflight.profile
         try SourceHistories.store(context, instance, settings, upTo: profile.identity.timeline)
@@ -73,20 +88,14 @@ public struct BackupJob {
             isStandby: profile.isInRecovery
         )
         do {
-            let connection = try Connection(
+            var streams = BackupStreams(
+                context,
                 settings,
-                kind: .physicalReplication,
-                applicationName: "pgkeep_backup",
-                cancellation: context.token
-            )
-            let pipeline = BackupPipeline(
-                session: session,
+                profile,
                 parents: parents,
-                options: options,
-                meter: context.meter,
-                token: context.token
+                options: options
             )
-            let outcome = try pipeline.run(on: connection) { try wal.begin(at: $0) }
+            let outcome = try streams.run(into: session) { try wal.begin(at: $0) }
             guard outcome.start.timeline == outcome.end.timeline else {
                 throw PgkeepError(
                     .sourceBroken,
@@ -107,6 +116,7 @@ public struct BackupJob {
                 startedAt,
                 captured.serverTime ?? context.clock.now
             )
+            point.method = streams.method
             point.configurationFiles = captured.attachments.count
             context.meter.begin("commit")
             let committed = try session.commit(
@@ -116,7 +126,9 @@ public struct BackupJob {
             )
             return BackupResult(
                 point: committed,
-                warnings: preflight.warnings + captured.warnings + damage(committed)
+                warnings: preflight.warnings + streams.warnings + captured.warnings
+                    + damage(committed),
+                hints: streams.hints
             )
         } catch {
             wal.abandon()

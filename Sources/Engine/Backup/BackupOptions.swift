@@ -21,6 +21,8 @@ public struct BackupOptions: Sendable {
     }
     /// When packs are emptied, and how much of that one backup does.
     package var evacuation = Evacuation.Policy()
+    /// Have the server send every page, even where it could send changed blocks only.
+    public var fullStream = false
 
     /// The highest `evacuateBelow`: beyond it more is copied than is ever given back.
     public static let evacuateBelowMax = 80
@@ -53,4 +55,6 @@ public struct BackupResult: Sendable {
     public var point: RecoveryPoint
     /// What the operator should know: damaged pages, files that could not be captured.
     public var warnings: [String]
+    /// What would make the next ones cheaper.
+    public var hints: [String] = []
 }

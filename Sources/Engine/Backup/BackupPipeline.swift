@@ -25,6 +25,8 @@ package struct BackupPipeline {
     let options: BackupOptions
     let meter: ProgressMeter
     let token: CancellationToken
+    /// Take changed blocks only; the parent's manifest must have been uploaded.
+    package var isIncremental = false
 
     /// A data path into `session`; `parents` shows the pages of the session's parent.
     package init(
@@ -71,6 +73,7 @@ package struct BackupPipeline {
             pool: pool,
             stripes: stripes,
             files: files,
+            isIncremental: isIncremental,
             meter: meter,
             began: began
         ) { bytes in
@@ -142,6 +145,7 @@ package struct BackupPipeline {
             checkpoint: options.fastCheckpoint ? .fast : .spread
         )
         wanted.maxRate = options.maxRate
+        wanted.isIncremental = isIncremental
         meter.begin("checkpoint")
         return try BaseBackupStream.run(
             on: connection,

@@ -15,10 +15,13 @@ final class BackupReceiver: BaseBackupHandler {
 
     private static let keptPaths: Set<String> = ["backup_label", "global/pg_control"]
     private static let keptBytesMax: UInt64 = 1 << 20
+    /// Pieces of a stripe that need no room in it.
+    private static let piecesMax = 1024
 
     private let pool: StripePool
     private let stripes: Channel<Stripe>
     private let files: FileCollector
+    private let isIncremental: Bool
     private let manifestSink: (UnsafeRawBufferPointer) throws -> Void
     private let meter: ProgressMeter
     private let began: (BaseBackupStart) throws -> Void
@@ -27,13 +30,17 @@ final class BackupReceiver: BaseBackupHandler {
     private var prefix: [UInt8] = []
     private var stripe: Stripe?
     private var piece: Stripe.Piece?
+    /// Bytes until the open piece's pages no longer follow each other.
+    private var pieceRoom = 0
     private var file: IncomingFile?
+    private var changes: ArrivingChanges?
     private var keeping: String?
 
     init(
         pool: StripePool,
         stripes: Channel<Stripe>,
         files: FileCollector,
+        isIncremental: Bool,
         meter: ProgressMeter,
         began: @escaping (BaseBackupStart) throws -> Void,
         manifest: @escaping (UnsafeRawBufferPointer) throws -> Void
@@ -41,6 +48,7 @@ final class BackupReceiver: BaseBackupHandler {
         self.pool = pool
         self.stripes = stripes
         self.files = files
+        self.isIncremental = isIncremental
         self.meter = meter
         self.began = began
         manifestSink = manifest
@@ -95,8 +103,9 @@ final class BackupReceiver: BaseBackupHandler {
             try files.add(entry, path: path)
             return
         }
-        let incoming = try files.begin(entry, path: path)
-        file = incoming
+        changes = isIncremental ? ArrivingChanges(entry, path: path) : nil
+        guard changes == nil else { return }
+        file = files.begin(entry, path: path)
         let name = String(decoding: path, as: UTF8.self)
         if Self.keptPaths.contains(name), entry.size <= Self.keptBytesMax {
             keeping = name
@@ -105,32 +114,47 @@ final class BackupReceiver: BaseBackupHandler {
     }
 
     private func append(_ body: UnsafeRawBufferPointer) throws {
+        var rest = body
+        if var arriving = changes {
+            rest = try arriving.feed(body)
+            changes = arriving
+            if let ready = try arriving.file(parents: files.parents) {
+                changes = nil
+                file = try files.begin(arriving, ready)
+            }
+        }
         guard let file else { return }
         if let keeping { kept[keeping, default: []].append(contentsOf: body) }
-        var rest = body
         while !rest.isEmpty {
             var current = try openStripe()
-            var open =
-                piece
-                ?? Stripe.Piece(
-                    file: file,
-                    firstPage: file.nextPage,
-                    offset: current.buffer.count,
-                    bytes: 0
-                )
-            let taken = current.buffer.append(rest)
+            var open = piece ?? beginPiece(of: file, at: current.buffer.count)
+            let wanted = UnsafeRawBufferPointer(rebasing: rest.prefix(pieceRoom))
+            let taken = current.buffer.append(wanted)
             open.bytes += taken
+            pieceRoom -= taken
             rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
             piece = open
+            if pieceRoom == 0 { closePiece(&current) }
             stripe = consume current
         }
     }
 
+    private func beginPiece(of file: IncomingFile, at offset: Int) -> Stripe.Piece {
+        let (first, count) = file.nextRun
+        pieceRoom = Int(count) * IncomingFile.pageSize
+        return Stripe.Piece(file: file, firstPage: first, offset: offset, bytes: 0)
+    }
+
     private func endEntry() throws {
         keeping = nil
+        try changes?.finish()
         guard let file else { return }
         self.file = nil
         defer { piece = nil }
+        if file.pagesSent == 0, file.pages > 0 {
+            try fold(file)
+            return
+        }
         guard var current = stripe.take() else {
             try files.received(file)
             return
@@ -151,6 +175,17 @@ final class BackupReceiver: BaseBackupHandler {
         try files.received(file)
     }
 
+    /// Lets a worker settle a file that only lost or gained pages nobody sends.
+    private func fold(_ file: IncomingFile) throws {
+        var current = try openStripe()
+        current.pieces.append(
+            Stripe.Piece(file: file, firstPage: 0, offset: current.buffer.count, bytes: 0)
+        )
+        let isFull = current.pieces.count >= Self.piecesMax
+        stripe = consume current
+        if isFull { try flush() }
+    }
+
     /// The stripe to fill: the open one if it has room, else a new one.
     private func openStripe() throws -> Stripe {
         if let current = stripe.take() {
@@ -163,7 +198,7 @@ final class BackupReceiver: BaseBackupHandler {
 
     private func closePiece(_ current: inout Stripe) {
         guard let open = piece.take() else { return }
-        open.file.nextPage += UInt64(
+        open.file.received += UInt64(
             (open.bytes + IncomingFile.pageSize - 1) / IncomingFile.pageSize
         )
         current.pieces.append(open)

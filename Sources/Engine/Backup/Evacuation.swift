@@ -108,6 +108,15 @@ package final class Evacuation: Sendable {
         return true
     }
 
+    /// True when a pack is damaged: only a stream of every page brings its pages again.
+    var heals: Bool { turns.values.contains { if case .always = $0 { true } else { false } } }
+
+    /// Whether anything of a file that lies in `packs` would be stored again now.
+    func takesAny(of packs: [PackID]) -> Bool {
+        guard !turns.isEmpty, moved.load(ordering: .relaxed) < budget else { return false }
+        return packs.contains { takesMap(in: $0) }
+    }
+
     /// Whether a map that lies in `pack` is to be written anew.
     func takesMap(in pack: PackID) -> Bool {
         switch turns[pack] {

@@ -10,7 +10,7 @@ final class FileCollector: Sendable {
     let catalog = CatalogWriter()
 
     private let session: PointID
-    private let parents: ParentMaps?
+    let parents: ParentMaps?
     private let joiner = CRC32CJoiner(blockLength: IncomingFile.pageSize)
     private let counts = Mutex(Counts())
 
@@ -34,9 +34,19 @@ final class FileCollector: Sendable {
     /// Pages of all files so far.
     var pages: UInt64 { counts.withLock { $0.pages } }
 
-    /// Begins a file.
-    func begin(_ entry: TarEntry, path: [UInt8]) throws -> IncomingFile {
-        let file = IncomingFile(entry: entry, path: path, session: session, parents: parents)
+    /// Begins a file, all of it or changed blocks of it.
+    func begin(
+        _ entry: TarEntry,
+        path: [UInt8],
+        changes: IncrementalFile? = nil
+    ) -> IncomingFile {
+        let file = IncomingFile(
+            entry: entry,
+            path: path,
+            session: session,
+            parents: parents,
+            changes: changes
+        )
         counts.withLock { counts in
             counts.open += 1
             counts.pages += file.pages
@@ -58,7 +68,7 @@ final class FileCollector: Sendable {
 
     /// The file's last byte has come; its pages may still be on their way.
     func received(_ file: IncomingFile) throws {
-        guard file.nextPage == file.pages else {
+        guard file.received == file.pagesSent else {
             throw PgkeepError(
                 .sourceBroken,
                 "\(file.entry.displayPath) came with another length than announced",
@@ -86,7 +96,8 @@ final class FileCollector: Sendable {
         }
         let stored = IncomingFile.StoredRegion(
             content: content,
-            checksum: checksum(of: region, bytes: bytes),
+            checksum: file.changes?.checksum(of: region.checksums, joiner)
+                ?? checksum(of: region, bytes: bytes),
             bytes: bytes
         )
         if let regions = file.store(stored, number) { try add(file, regions: regions) }
@@ -109,30 +120,42 @@ final class FileCollector: Sendable {
     }
 
     private func add(_ file: IncomingFile, regions: [IncomingFile.StoredRegion]) throws {
-        var crc: UInt32 = 0
+        // Of changed blocks alone the checksum of what came is known, not that of the file.
+        var crc: UInt32 = file.changes?.headerChecksum ?? 0
         var references: [RegionRef] = []
         var content = FileContent.empty
         for region in regions {
-            crc = CRC32C.combine(crc, region.checksum, lengthOfSecond: region.bytes)
+            crc =
+                file.changes == nil
+                ? CRC32C.combine(crc, region.checksum, lengthOfSecond: region.bytes)
+                : region.checksum
             switch region.content {
             case .inline(let map): content = .inline(map)
             case .stored(let reference): references.append(reference)
             }
         }
         if !references.isEmpty { content = .regions(references) }
-        try catalog.add(
+        try addEntry(
             CatalogEntry(
                 path: file.path,
                 mode: file.entry.mode,
                 modifiedSeconds: file.entry.modified,
-                kind: .file(size: file.entry.size, crc32c: crc, content: content)
-            )
+                kind: .file(
+                    size: file.size,
+                    crc32c: file.changes.map(\.checksum) ?? crc,
+                    content: content
+                )
+            ),
+            sentAs: file.changes?.sentPath ?? file.path,
+            Checksum(size: file.entry.size, crc32c: crc)
         )
-        let checksum = Checksum(size: file.entry.size, crc32c: crc)
-        counts.withLock { counts in
-            counts.open -= 1
-            counts.checksums[file.path] = checksum
-        }
+        counts.withLock { $0.open -= 1 }
+    }
+
+    /// Adds a file's entry, and what to look for in the server's manifest.
+    func addEntry(_ entry: CatalogEntry, sentAs path: [UInt8], _ checksum: Checksum) throws {
+        try catalog.add(entry)
+        counts.withLock { $0.checksums[path] = checksum }
     }
 
     private func checksum(of region: IncomingFile.Region, bytes: UInt64) -> UInt32 {

@@ -22,12 +22,17 @@ final class IncomingFile: @unchecked Sendable {
         let parent: ParentMaps.Known?
         /// What becomes of the pages the parent has, by the pack of its map; nil: all stay there.
         let turns: [Evacuation.Turn]?
+        /// Pages that the stream does not bring and that are stored again; written once, by whoever
+        /// makes the region.
+        var moving: [Int] = []
         /// Fingerprints of pages on their way into a frame.
         let fingerprints: UnsafeMutablePointer<UInt64>
         private let unplaced: Atomic<Int>
 
+        /// - Parameter arriving: pages that come through the stream.
         init(
             pages: Int,
+            arriving: Int,
             session: PointID,
             parent: ParentMaps.Known?,
             evacuation: Evacuation?
@@ -39,7 +44,7 @@ final class IncomingFile: @unchecked Sendable {
             fingerprints = .allocate(capacity: pages)
             checksums.initialize(repeating: 0, count: pages)
             fingerprints.initialize(repeating: 0, count: pages)
-            unplaced = Atomic(pages)
+            unplaced = Atomic(arriving)
         }
 
         deinit {
@@ -57,10 +62,14 @@ final class IncomingFile: @unchecked Sendable {
     let entry: TarEntry
     /// The path in the data directory, raw bytes.
     let path: [UInt8]
+    /// Bytes of the file.
+    let size: UInt64
     /// Pages of the file.
     let pages: UInt64
-    /// The next page to come; the receiver's alone.
-    var nextPage: UInt64 = 0
+    /// Which pages come, when not all do.
+    let changes: IncrementalFile?
+    /// Pages that have come; the receiver's alone.
+    var received: UInt64 = 0
 
     private let session: PointID
     private let parents: ParentMaps?
@@ -88,14 +97,33 @@ final class IncomingFile: @unchecked Sendable {
         case inline(RegionMap)
     }
 
-    init(entry: TarEntry, path: [UInt8], session: PointID, parents: ParentMaps?) {
+    init(
+        entry: TarEntry,
+        path: [UInt8],
+        session: PointID,
+        parents: ParentMaps?,
+        changes: IncrementalFile?
+    ) {
         self.entry = entry
         self.path = path
         self.session = session
         self.parents = parents
-        pages = (entry.size + UInt64(Self.pageSize) - 1) / UInt64(Self.pageSize)
+        self.changes = changes
+        size = changes.map { $0.pages * UInt64(Self.pageSize) } ?? entry.size
+        pages = (size + UInt64(Self.pageSize) - 1) / UInt64(Self.pageSize)
         let count = Int((pages + UInt64(Self.regionPages) - 1) / UInt64(Self.regionPages))
         state = Mutex(State(stored: Array(repeating: nil, count: count), missing: count))
+    }
+
+    /// Pages that come through the stream.
+    var pagesSent: UInt64 { changes.map { UInt64($0.header.blocks.count) } ?? pages }
+
+    /// The next pages to come: the number of the first, and how many follow each other.
+    var nextRun: (first: UInt64, count: UInt64) {
+        guard let blocks = changes?.header.blocks[Int(received)...], let first = blocks.first
+        else { return (received, pages - received) }
+        let last = zip(blocks, blocks.dropFirst()).first { $0 + 1 != $1 }?.0 ?? blocks.last
+        return (UInt64(first), UInt64((last ?? first) - first) + 1)
     }
 
     /// The region, made when its first page comes: a big file's regions come one after the other.
@@ -103,12 +131,15 @@ final class IncomingFile: @unchecked Sendable {
         try state.withLock { state in
             if let region = state.open[number] { return region }
             let left = pages - UInt64(number * Self.regionPages)
+            let count = Int(min(left, UInt64(Self.regionPages)))
             let region = Region(
-                pages: Int(min(left, UInt64(Self.regionPages))),
+                pages: count,
+                arriving: changes.map { $0.header.blocks.count } ?? count,
                 session: session,
                 parent: try parents?.known(path, region: number),
                 evacuation: parents?.evacuation
             )
+            try changes?.settle(region, parents?.evacuation)
             state.open[number] = region
             return region
         }
@@ -117,7 +148,7 @@ final class IncomingFile: @unchecked Sendable {
     /// Bytes of the file in region `number`.
     func bytes(ofRegion number: Int) -> UInt64 {
         let regionBytes = UInt64(Self.regionPages * Self.pageSize)
-        return min(entry.size - UInt64(number) * regionBytes, regionBytes)
+        return min(size - UInt64(number) * regionBytes, regionBytes)
     }
 
     /// Keeps what remains of a region and lets its memory go. Returns all regions in order to the

@@ -14,6 +14,8 @@ final class PageWorker {
     private let fingerprinter: Fingerprinter
     private let files: FileCollector
     private let evacuation: Evacuation?
+    /// Reads pages of the parent that are stored again; made when the first is.
+    private var fetcher: PageFetcher?
     /// Pages that follow each other and are to be stored: at most a frame of them.
     private var run = 0
 
@@ -48,6 +50,10 @@ final class PageWorker {
         let size = IncomingFile.pageSize
         let count = (piece.bytes + size - 1) / size
         var done = 0
+        if count == 0 {
+            // Of this file no page came, and yet it is not the parent's: it was cut or extended.
+            try complete(piece.file.region(0), 0, of: piece.file)
+        }
         // A piece may cross from one region into the next.
         while done < count {
             let first = Int(piece.firstPage) + done
@@ -61,9 +67,42 @@ final class PageWorker {
             )
             try place(bytes, at: start, in: region, valid: piece.bytes - done * size)
             if region.placed(length) {
-                try files.complete(region, number, of: piece.file, through: packs)
+                try complete(region, number, of: piece.file)
             }
             done += length
+        }
+    }
+
+    private func complete(
+        _ region: IncomingFile.Region,
+        _ number: Int,
+        of file: IncomingFile
+    ) throws {
+        if !region.moving.isEmpty { try move(region) }
+        try files.complete(region, number, of: file, through: packs)
+    }
+
+    /// Stores pages again that the server did not send: they are read from the vault.
+    private func move(_ region: IncomingFile.Region) throws {
+        guard let parents = files.parents, var wanted = region.parent?.map else { return }
+        let known = wanted
+        wanted.locations = Array(repeating: .zero, count: known.pages)
+        for page in region.moving { wanted.locations[page] = known.locations[page] }
+        let fetcher = fetcher ?? parents.reader.makeFetcher()
+        self.fetcher = fetcher
+        try fetcher.fetch(parents.reader.runs(of: wanted, tag: 0)) { first, bytes in
+            let location = try packs.append(pages: bytes)
+            for index in 0..<bytes.count / IncomingFile.pageSize {
+                let page = Int(first) + index
+                region.map.set(
+                    page,
+                    fingerprint: known.fingerprints[page],
+                    location: PageLocation(
+                        pack: location.pack,
+                        page: location.page + UInt32(index)
+                    )
+                )
+            }
         }
     }
 

@@ -28,6 +28,9 @@ package final class ParentMaps: Sendable {
         var place: RegionRef?
     }
 
+    /// The same file in the parent; nil when it had none.
+    func entry(_ path: [UInt8]) throws -> CatalogEntry? { try catalog.entry(path: path) }
+
     /// The same region of the same file in the parent; nil when it had none, or when what it says
     /// of it cannot be read: damage costs space, never the backup, and is healed by it.
     func known(_ path: [UInt8], region number: Int) throws -> Known? {

@@ -15,6 +15,9 @@ struct BackupCreate: Verb {
             which little is still in use, so that those can be deleted one day: see \
             --evacuate-below.
 
+            From PostgreSQL 17 on, with summarize_wal = on, the server reads and sends only what \
+            changed, too; when it cannot, it sends every page, and the answer says why.
+
               pgkeep backup create main --note "before the upgrade"
             """
     )
@@ -47,20 +50,25 @@ struct BackupCreate: Verb {
     )
     var evacuateBelow = BackupOptions().evacuateBelow
 
+    @Flag(help: "Have the server send every page, not only changed ones (17 and later).")
+    var fullStream = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     struct Answer: Encodable {
         var point: RecoveryPoint
         var warnings: [String]
+        var hints: [String]
 
-        /// design.md: the point itself, with the warnings among its keys.
+        /// design.md: the point itself, with warnings and hints among its keys.
         func encode(to encoder: any Encoder) throws {
             try point.encode(to: encoder)
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(warnings, forKey: .warnings)
+            try container.encode(hints, forKey: .hints)
         }
 
-        private enum CodingKeys: CodingKey { case warnings }
+        private enum CodingKeys: CodingKey { case warnings, hints }
     }
 
     func answer(_ session: Session) throws -> Answer {
@@ -79,11 +87,13 @@ struct BackupCreate: Verb {
             workers: workers
         )
         options.evacuateBelow = evacuateBelow
+        options.fullStream = fullStream
         let result = try BackupJob(context: context, instance: record, options: options).run()
-        return Answer(point: result.point, warnings: result.warnings)
+        return Answer(point: result.point, warnings: result.warnings, hints: result.hints)
     }
 
     func lines(_ answer: Answer) -> [String] {
-        answer.warnings.map { "warning: \($0)" } + [PointText.made(answer.point)]
+        answer.warnings.map { "warning: \($0)" } + answer.hints.map { "hint: \($0)" }
+            + [PointText.made(answer.point)]
     }
 }

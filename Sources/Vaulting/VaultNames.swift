@@ -66,13 +66,18 @@ public enum VaultNames {
         ObjectName(packPrefix(system, session: id.session) + hex8(id.number))
     }
 
+    /// Drafts of one instance.
+    public static func draftPrefix(_ system: SystemIdentifier) -> String {
+        prefix(system) + "draft/"
+    }
+
     /// A draft of a root.
     public static func draft(
         _ system: SystemIdentifier,
         _ session: PointID,
         _ number: UInt32
     ) -> ObjectName {
-        ObjectName("\(prefix(system))draft/\(session)/\(hex8(number))")
+        ObjectName("\(draftPrefix(system))\(session)/\(hex8(number))")
     }
 
     /// Eight lower-case hexadecimal digits.

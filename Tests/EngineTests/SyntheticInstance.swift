@@ -157,18 +157,25 @@ enum SyntheticStream {
     /// What the manifest says of each file, by path.
     typealias Listing = [[UInt8]: (size: Int, crc: UInt32)]
 
-    /// Sends files through the pipeline. `corrupt` may change what the manifest says of them.
+    /// The stream ended early, as asked.
+    struct Cut: Error {}
+
+    /// Sends files through the pipeline. `corrupt` may change what the manifest says of them;
+    /// `cutAfter` ends the stream with an error after so many files.
     @discardableResult
     static func take(
         _ files: [[UInt8]: TarMaker.File],
         into session: BackupSession,
         parents: ParentMaps? = nil,
+        drafts: DraftKeeper? = nil,
         workers: Int,
+        cutAfter: Int = .max,
         _ corrupt: (inout Listing) -> Void = { _ in }
     ) throws -> BackupPipeline.Outcome {
         let pipeline = BackupPipeline(
             session: session,
             parents: parents,
+            drafts: drafts,
             options: BackupOptions(workers: workers),
             meter: ProgressMeter(),
             token: CancellationToken()
@@ -182,6 +189,7 @@ enum SyntheticStream {
             for directory in ["base", "base/5", "global"] { try tar.sendDirectory(directory) }
             var listed: Listing = [:]
             for (path, file) in files.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+                if listed.count == cutAfter { throw Cut() }
                 try tar.send(file, as: path)
                 listed[path] = (file.size, file.checksum)
             }

@@ -93,6 +93,7 @@ public struct BackupJob {
                 settings,
                 profile,
                 parents: parents,
+                drafts: drafts(session, parents, profile, startedAt),
                 options: options
             )
             let outcome = try streams.run(into: session) { try wal.begin(at: $0) }
@@ -134,6 +135,28 @@ public struct BackupJob {
             wal.abandon()
             throw error
         }
+    }
+
+    /// Saves drafts of the point, as far as it is known before the backup has begun.
+    private func drafts(
+        _ session: BackupSession,
+        _ parents: ParentMaps?,
+        _ profile: ServerProfile,
+        _ startedAt: Timestamp
+    ) -> DraftKeeper {
+        let point = RecoveryPoint(
+            id: session.id,
+            instance: instance.name,
+            systemIdentifier: instance.systemIdentifier,
+            startedAt: startedAt,
+            finishedAt: startedAt,
+            consistentAt: startedAt,
+            startLSN: .zero,
+            stopLSN: .zero,
+            timeline: profile.identity.timeline,
+            serverVersion: profile.version
+        )
+        return DraftKeeper(session, point, clusterBytes: parents?.reader.point.logicalBytes)
     }
 
     private func describe(

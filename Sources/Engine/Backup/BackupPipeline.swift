@@ -22,6 +22,8 @@ package struct BackupPipeline {
     let session: BackupSession
     /// The point whose unchanged pages are kept, if there is one.
     let parents: ParentMaps?
+    /// Saves what is done should the backup not end.
+    let drafts: DraftKeeper?
     let options: BackupOptions
     let meter: ProgressMeter
     let token: CancellationToken
@@ -32,12 +34,14 @@ package struct BackupPipeline {
     package init(
         session: BackupSession,
         parents: ParentMaps? = nil,
+        drafts: DraftKeeper? = nil,
         options: BackupOptions,
         meter: ProgressMeter,
         token: CancellationToken
     ) {
         self.session = session
         self.parents = parents
+        self.drafts = drafts
         self.options = options
         self.meter = meter
         self.token = token
@@ -114,7 +118,7 @@ package struct BackupPipeline {
         _ files: FileCollector
     ) throws -> [Thread<Void>] {
         let key = try session.vault.keys.fingerprintKey()
-        let evacuation = parents?.evacuation
+        let (evacuation, drafts) = (parents?.evacuation, drafts)
         return (0..<options.workers).map { number in
             let packs = UncheckedBox(session.makePackWriter())
             return Thread<Void>("page-worker-\(number)") {
@@ -125,7 +129,8 @@ package struct BackupPipeline {
                         packs: packs.value,
                         fingerprinter: Fingerprinter(key: key),
                         files: files,
-                        evacuation: evacuation
+                        evacuation: evacuation,
+                        drafts: drafts
                     ).work()
                 } catch {
                     stripes.abort(error)

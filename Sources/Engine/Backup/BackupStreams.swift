@@ -20,6 +20,7 @@ struct BackupStreams {
     private let settings: ConnectionSettings
     private let profile: ServerProfile
     private let parents: ParentMaps?
+    private let drafts: DraftKeeper?
     private let options: BackupOptions
 
     init(
@@ -27,12 +28,14 @@ struct BackupStreams {
         _ settings: ConnectionSettings,
         _ profile: ServerProfile,
         parents: ParentMaps?,
+        drafts: DraftKeeper?,
         options: BackupOptions
     ) {
         self.context = context
         self.settings = settings
         self.profile = profile
         self.parents = parents
+        self.drafts = drafts
         self.options = options
     }
 
@@ -47,6 +50,7 @@ struct BackupStreams {
         let pipeline = BackupPipeline(
             session: session,
             parents: parents,
+            drafts: drafts,
             options: options,
             meter: context.meter,
             token: context.token
@@ -86,6 +90,11 @@ struct BackupStreams {
             if options.trigger != .initial {
                 hints.append("every page was read: there is no earlier point to compare with")
             }
+            return nil
+        }
+        guard parents.reader.draft == nil else {
+            // The server knows of no moment at which all of a draft's files were as it has them.
+            hints.append("every page was read, to go on where the last backup was cut off")
             return nil
         }
         // Switching them rewrites pages without WAL, so no summary knows of it.

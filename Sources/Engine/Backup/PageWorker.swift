@@ -14,6 +14,7 @@ final class PageWorker {
     private let fingerprinter: Fingerprinter
     private let files: FileCollector
     private let evacuation: Evacuation?
+    private let drafts: DraftKeeper?
     /// Reads pages of the parent that are stored again; made when the first is.
     private var fetcher: PageFetcher?
     /// Pages that follow each other and are to be stored: at most a frame of them.
@@ -27,7 +28,8 @@ final class PageWorker {
         packs: PackWriter,
         fingerprinter: Fingerprinter,
         files: FileCollector,
-        evacuation: Evacuation?
+        evacuation: Evacuation?,
+        drafts: DraftKeeper?
     ) {
         self.stripes = stripes
         self.pool = pool
@@ -35,6 +37,7 @@ final class PageWorker {
         self.fingerprinter = fingerprinter
         self.files = files
         self.evacuation = evacuation
+        self.drafts = drafts
     }
 
     /// Works until the receiver finishes; on return all pages of this worker are in its packs.
@@ -42,6 +45,7 @@ final class PageWorker {
         while let stripe = try stripes.receive() {
             for piece in stripe.pieces { try place(piece, of: stripe.buffer) }
             try pool.put(stripe.buffer)
+            try drafts?.saveIfDue(files.catalog, packs)
         }
         try packs.finish()
     }
@@ -174,6 +178,7 @@ final class PageWorker {
                 )
             )
         }
+        drafts?.count(run)
         run = 0
     }
 }

@@ -83,7 +83,7 @@ package final class ParentMaps: Sendable {
         clock: any Clock
     ) throws -> (BackupSession, ParentMaps?) {
         while true {
-            let parents = try newest(vault, system, policy, now: clock.now)
+            let parents = try newest(vault, system, policy, clock)
             do {
                 let session = try BackupSession.begin(
                     vault,
@@ -98,25 +98,34 @@ package final class ParentMaps: Sendable {
         }
     }
 
-    /// The newest usable point, or nil. A damaged one is passed over: it costs space, never the
-    /// backup.
+    /// What the last backup left as a draft, the newest usable point, or nil. A damaged one is
+    /// passed over: it costs space, never the backup.
     private static func newest(
         _ vault: Vault,
         _ system: SystemIdentifier,
         _ policy: Evacuation.Policy,
-        now: Timestamp
+        _ clock: any Clock
     ) throws -> ParentMaps? {
+        func maps(_ reader: PointReader) throws -> ParentMaps {
+            let evacuation = Evacuation(
+                of: reader.root,
+                damaged: try PointStore.damagedPacks(of: reader),
+                policy: policy,
+                now: clock.now
+            )
+            return ParentMaps(reader, evacuation: evacuation)
+        }
+        do {
+            if let draft = try DraftStore.usable(vault, system, clock: clock) {
+                return try maps(draft)
+            }
+        } catch let error as PgkeepError where unusable.contains(error.code) {
+            // A draft only saves work.
+        }
         for listed in try PointStore.list(vault, system).reversed() {
             guard case .success = listed.point else { continue }
             do {
-                let reader = try PointReader(vault, system, listed.id)
-                let evacuation = Evacuation(
-                    of: reader.root,
-                    damaged: try PointStore.damagedPacks(of: reader),
-                    policy: policy,
-                    now: now
-                )
-                return ParentMaps(reader, evacuation: evacuation)
+                return try maps(PointReader(vault, system, listed.id))
             } catch let error as PgkeepError where unusable.contains(error.code) {
                 continue
             }

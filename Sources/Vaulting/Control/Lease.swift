@@ -89,6 +89,9 @@ public final class Lease: Sendable {
     /// Moves the floor below which the session needs no WAL, with the next sign.
     public func setWALFloor(_ floor: LSN?) { state.change { $0.record.walFloor = floor } }
 
+    /// Names the draft of its root that the next session may build on, with the next sign.
+    func setDraft(_ number: UInt32) { state.change { $0.record.draft = number } }
+
     /// Runs `check` after every sign of life, on the thread that gives it.
     func afterEachBeat(_ check: @escaping @Sendable () -> Void) {
         state.change { $0.checks.append(check) }

@@ -36,6 +36,8 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
     public var parent: PointID?
     /// WAL from here on must stay, if it needs any.
     public var walFloor: LSN?
+    /// The number of a draft of its root, to resume from; its packs stay.
+    public var draft: UInt32?
     /// The process.
     public var holder: ProcessIdentity
     /// When it began, on the holder's clock.
@@ -51,7 +53,7 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
     public static let silenceSeconds: Double = 120
 
     enum CodingKeys: String, CodingKey {
-        case session, kind, parent, holder, beats, status
+        case session, kind, parent, draft, holder, beats, status
         case walFloor = "wal_floor"
         case startedAt = "started_at"
         case beatAt = "beat_at"

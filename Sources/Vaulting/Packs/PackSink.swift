@@ -23,6 +23,7 @@ final class PackSink: Sendable {
         var next: UInt32 = 0
         var handedOver: [PackInfo] = []
         var published: [PackInfo] = []
+        var failure: (any Error)?
     }
 
     /// Finished packs that may wait: each holds nothing but an open file.
@@ -47,6 +48,7 @@ final class PackSink: Sendable {
                     state.change { $0.published.append(pack.info) }
                 }
             } catch {
+                state.change { $0.failure = error }
                 queue.abort(error)
                 throw error
             }
@@ -85,6 +87,17 @@ final class PackSink: Sendable {
 
     /// Packs complete so far, whether durable or not.
     var handedOver: [PackInfo] { state.read { $0.handedOver } }
+
+    /// Packs durable under their names so far.
+    var published: [PackInfo] { state.read { $0.published } }
+
+    /// Waits until packs that were handed over are durable under their names.
+    func waitUntilPublished(_ packs: Set<PackID>) throws {
+        _ = try state.wait { state -> Bool? in
+            if let failure = state.failure { throw failure }
+            return packs.isSubset(of: state.published.map(\.id)) ? true : nil
+        }
+    }
 
     /// Packs begun and not handed over.
     var openPacks: Int { state.read { Int($0.next) - $0.handedOver.count } }

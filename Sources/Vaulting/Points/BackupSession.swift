@@ -17,7 +17,9 @@ public final class BackupSession: Sendable {
     public let parent: PointReader?
     /// The session's sign of life; `setStatus` on it reports progress.
     public let lease: Lease
-    private let sink: PackSink
+    let sink: PackSink
+    /// The number of the last draft saved.
+    let draft = Condition<UInt32?>(nil)
     private let clock: any Clock
     private let state = Condition(State.open)
 
@@ -54,7 +56,7 @@ public final class BackupSession: Sendable {
         do {
             // Only now, with the lease in place, is the parent's presence worth anything: a pruner
             // that has not seen the lease has already put the marker or removed the root.
-            if let parent, try !PointStore.isVisible(vault, system, parent.point.id) {
+            if let parent, try !isThere(parent) {
                 throw PgkeepError(
                     .busy,
                     "recovery point \(parent.point.id) expired just now",
@@ -66,6 +68,12 @@ public final class BackupSession: Sendable {
             throw error
         }
         return BackupSession(lease, parent: parent, clock: clock)
+    }
+
+    private static func isThere(_ parent: PointReader) throws -> Bool {
+        let (vault, system, id) = (parent.vault, parent.systemIdentifier, parent.point.id)
+        guard let draft = parent.draft else { return try PointStore.isVisible(vault, system, id) }
+        return try DraftStore.isUsable(vault, system, id, draft)
     }
 
     /// A pack writer for one worker thread, which must call its `finish` before the commit.
@@ -117,7 +125,11 @@ public final class BackupSession: Sendable {
         state.change { $0 = .undecided(bytes) }
         try Commit.decide(vault, name, bytes)
         state.change { $0 = .ended }
-        // A lease left behind is removed by pruning, which finds the session committed.
+        // A lease left behind is removed by pruning, which finds the session committed; so is a
+        // draft, which is of no use now.
+        if let last = draft.read({ $0 }) {
+            try? vault.store.delete(VaultNames.draft(systemIdentifier, id, last))
+        }
         try? lease.end()
         return root.point
     }
@@ -141,7 +153,13 @@ public final class BackupSession: Sendable {
             case false?: return (try? lease.end()) ?? ()
             case nil: return lease.abandon()
             }
-        case .open, .committing: break
+        case .open, .committing:
+            guard let number = draft.read({ $0 }) else { break }
+            // What the draft names stays for the next session; pruning collects the rest.
+            guard (try? Commit.fence(self, unless: [], draft: number)) == true else {
+                return lease.abandon()
+            }
+            return (try? lease.end()) ?? ()
         }
         for pack in published {
             try? vault.store.delete(VaultNames.pack(systemIdentifier, pack.id))
@@ -166,13 +184,13 @@ public final class BackupSession: Sendable {
         let totals = catalog.totals
         var root = PointRoot(
             point: point,
-            parentRoot: parent?.root.digest,
+            parentRoot: parentRoot,
             packs: tally.packs,
             attachments: attachments,
             entries: index.reduce(0) { $0 + UInt64($1.entries) },
             catalog: index
         )
-        root.point.parent = parent?.point.id
+        root.point.parent = parentPoint
         root.point.finishedAt = clock.now
         root.point.files = totals.files
         root.point.logicalBytes = totals.bytes
@@ -186,8 +204,16 @@ public final class BackupSession: Sendable {
         return root
     }
 
+    /// The point whose pages are shared: a draft is none, but shares those of its own parent.
+    var parentPoint: PointID? { parent?.draft == nil ? parent?.point.id : parent?.point.parent }
+
+    /// The digest of that point's root.
+    var parentRoot: [UInt8]? {
+        parent?.draft == nil ? parent?.root.digest : parent?.root.parentRoot
+    }
+
     /// Fills in what is known about packs, and the sums of the session's own.
-    private func complete(_ root: inout PointRoot, own: [PackID: PackInfo]) {
+    func complete(_ root: inout PointRoot, own: [PackID: PackInfo]) {
         for index in root.packs.indices {
             let id = root.packs[index].info.id
             if let info = own[id] ?? parent?.packs[id]?.info { root.packs[index].info = info }

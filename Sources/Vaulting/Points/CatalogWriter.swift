@@ -56,6 +56,28 @@ public final class CatalogWriter: Sendable {
         state.read { ($0.files, $0.logicalBytes) }
     }
 
+    /// Calls `body` with every entry added so far, in the order they came.
+    func forEachEntry(_ body: (CatalogEntry) throws -> Void) throws {
+        // A copy, so that others may go on adding: arrays share their memory until then.
+        let (arena, slots, packs) = state.read { ($0.arena, $0.slots, $0.tally.usage.map(\.pack)) }
+        try arena.withUnsafeBytes { arena in
+            for slot in slots {
+                let start = slot.offset + Int(slot.pathBytes)
+                let encoded = UnsafeRawBufferPointer(
+                    rebasing: arena[start..<start + Int(slot.bodyBytes)]
+                )
+                var reader = ByteReader(encoded, "the catalog being written")
+                try body(
+                    try CatalogCodec.decode(
+                        path: Array(arena[slot.offset..<start]),
+                        from: &reader,
+                        packs: packs
+                    )
+                )
+            }
+        }
+    }
+
     private static func check(_ bytes: [UInt8], _ entry: CatalogEntry) throws {
         guard !bytes.isEmpty, bytes.count <= VaultFormat.pathBytesMax, !bytes.contains(0) else {
             throw PgkeepError(

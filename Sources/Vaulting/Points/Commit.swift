@@ -39,23 +39,57 @@ enum Commit {
 
     /// Puts a tombstone in the place of a root that may or may not exist. True: the session is void
     /// for good. False: the root with `bytes` is there.
-    static func fence(_ session: BackupSession, unless bytes: [UInt8]) throws -> Bool {
-        let name = VaultNames.root(session.systemIdentifier, session.id)
+    static func fence(
+        _ session: BackupSession,
+        unless bytes: [UInt8],
+        draft: UInt32? = nil
+    ) throws -> Bool {
         let stone = Tombstone(
             session: session.id,
             at: session.lease.clock.now,
             by: session.id,
-            reason: "abandoned"
+            reason: "abandoned",
+            draft: draft
         )
+        if try fence(session.vault, session.systemIdentifier, stone) { return true }
+        let name = VaultNames.root(session.systemIdentifier, session.id)
+        return try session.vault.store.get(name) != bytes
+    }
+
+    /// Puts a tombstone unless there is a root or another tombstone; true when it was put.
+    static func fence(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        _ stone: Tombstone
+    ) throws -> Bool {
+        let name = VaultNames.root(system, stone.session)
         let content = try Sealed.encode(
-            session.vault,
+            vault,
             name,
             kind: .tombstone,
-            system: session.systemIdentifier,
+            system: system,
             frames: [(.info, try ControlJSON.encode(stone))]
         )
-        if try session.vault.store.putIfAbsent(name, content) { return true }
-        return try session.vault.store.get(name) != bytes
+        return try vault.store.putIfAbsent(name, content)
+    }
+
+    /// The tombstone of a session; nil when there is none, or a root.
+    static func tombstone(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        _ session: PointID
+    ) throws -> Tombstone? {
+        let name = VaultNames.root(system, session)
+        guard try vault.store.head(name) != nil else { return nil }
+        let (kind, frames) = try Sealed.decode(
+            vault,
+            name,
+            kinds: [.root, .tombstone],
+            system: system,
+            bytes: try vault.store.get(name)
+        )
+        guard kind == .tombstone, let info = frames.first else { return nil }
+        return try ControlJSON.decode(Tombstone.self, info.bytes, "the tombstone \(name)")
     }
 }
 

@@ -13,6 +13,8 @@ public final class PointReader: Sendable {
     public let systemIdentifier: SystemIdentifier
     /// The root.
     public let root: PointRoot
+    /// The number of the draft this is of; nil for a point.
+    public let draft: UInt32?
     /// The packs the point needs, by id.
     public let packs: [PackID: PointRoot.Pack]
     private let positions: [PackID: UInt32]
@@ -24,7 +26,11 @@ public final class PointReader: Sendable {
     /// Opens a point.
     ///
     /// Throws `.notFound` when it does not exist (any more), `.integrity` when its root is damaged.
-    public init(_ vault: Vault, _ system: SystemIdentifier, _ id: PointID) throws {
+    public convenience init(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        _ id: PointID
+    ) throws {
         let name = VaultNames.root(system, id)
         let absent = PgkeepError(
             .notFound,
@@ -46,14 +52,46 @@ public final class PointReader: Sendable {
             bytes: bytes
         )
         guard decoded.kind == .root else { throw absent }
-        var root = try RootCodec.decode(decoded.frames, "the root \(name)")
+        try self.init(vault, system, id, name, decoded.frames, SHA256.digest(bytes), draft: nil)
+    }
+
+    /// Opens a draft: what a session that did not end has stored, as if it were a point.
+    convenience init(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        _ id: PointID,
+        draft number: UInt32
+    ) throws {
+        let name = VaultNames.draft(system, id, number)
+        let bytes = try vault.store.get(name)
+        let decoded = try Sealed.decode(
+            vault,
+            name,
+            kinds: [.draft],
+            system: system,
+            bytes: bytes
+        )
+        try self.init(vault, system, id, name, decoded.frames, SHA256.digest(bytes), draft: number)
+    }
+
+    private init(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        _ id: PointID,
+        _ name: ObjectName,
+        _ frames: RootCodec.Frames,
+        _ digest: [UInt8],
+        draft: UInt32?
+    ) throws {
+        var root = try RootCodec.decode(frames, "the root \(name)")
         guard root.point.id == id, root.point.systemIdentifier == system else {
             throw PgkeepError.damaged(name, "it is the root of another point")
         }
-        root.digest = SHA256.digest(bytes)
+        root.digest = digest
         self.vault = vault
         systemIdentifier = system
         self.root = root
+        self.draft = draft
         packs = Dictionary(root.packs.map { ($0.info.id, $0) }) { first, _ in first }
         positions = Dictionary(
             root.packs.enumerated().map { ($1.info.id, UInt32($0)) }

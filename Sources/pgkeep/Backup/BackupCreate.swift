@@ -9,7 +9,8 @@ struct BackupCreate: Verb {
         abstract: "Take a base backup now.",
         discussion: """
             The server stays in full use. The backup brings the WAL it needs along, so it can be \
-            restored even when no stream runs. Interrupted, it leaves nothing that counts.
+            restored even when no stream runs. Interrupted, it leaves nothing that counts, and the \
+            next one need not store again what this one has.
 
             Pages that are as in the newest point are not stored again, except a few from packs of \
             which little is still in use, so that those can be deleted one day: see \

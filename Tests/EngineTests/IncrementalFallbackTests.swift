@@ -1,7 +1,10 @@
 import Domain
 import Platform
+import Sealing
+import Storage
 import TestSupport
 import Testing
+import Vaulting
 
 /// Whatever keeps a server from sending changed blocks: the backup is taken in full at once, says
 /// why, and still stores only what changed.
@@ -207,6 +210,59 @@ struct IncrementalFallbackTests {
             let point = try protected.backup()
             #expect(point.method == "full-stream")
             #expect(point.warnings?.first?.contains("data checksums were switched") == true)
+            try check(protected, point)
+            #expect(try protected.backup().method == "incremental-stream")
+        }
+    }
+
+    @Test(arguments: majors)
+    func `a pack that is missing is made up for by a stream of every page`(major: Int) throws {
+        try protect(major) { protected in
+            let objects = VaultObjects(vault: protected.vault)
+            let packs = try objects.names().filter { $0.contains("/pack/") }
+            let largest = try packs.max { try objects.size($0) < objects.size($1) }
+            try FileSystem.removeFile("\(protected.vault)/\(try #require(largest))")
+            try protected.server.runPgbench(transactions: 20)
+            let point = try protected.backup()
+            #expect(point.method == "full-stream")
+            #expect(point.warnings?.first?.contains("damaged or missing") == true)
+            // Whole without the missing pack.
+            try check(protected, point)
+            #expect(try protected.backup().method == "incremental-stream")
+        }
+    }
+
+    @Test(arguments: majors)
+    func `a parent's map that cannot be read makes the backup begin again in full`(
+        major: Int
+    ) throws {
+        try protect(major) { protected in
+            let server = protected.server
+            try server.psql("update pgbench_accounts set abalance = abalance where aid % 100 = 0")
+            let path = try server.psql("select pg_relation_filepath('pgbench_accounts')")
+            let vault = try Vault.open(
+                store: FileStore(protected.vault),
+                keySource: .keyFile(KeyFile.read(protected.keyFile))
+            )
+            let system = SystemIdentifier(try server.systemIdentifier())
+            let parent = try PointReader(
+                vault,
+                system,
+                #require(PointID(protected.firstPoint.id))
+            )
+            guard case .file(_, _, .regions(let regions)) = try parent.entry(path: path)?.kind,
+                let map = regions.first?.base
+            else {
+                Issue.record("the table's map is part of the catalog")
+                return
+            }
+            let pack = VaultNames.pack(system, map.pack).text
+            let point = try VaultObjects(vault: protected.vault)
+                .with(.flipped(UInt64(map.offset) + 40), of: pack) { try protected.backup() }
+            #expect(point.method == "full-stream" && point.parent == protected.firstPoint.id)
+            let warning = point.warnings?.first ?? ""
+            #expect(warning.contains("the parent point \(protected.firstPoint.id) is damaged"))
+            #expect(try protected.points().count == 2)
             try check(protected, point)
             #expect(try protected.backup().method == "incremental-stream")
         }

@@ -69,6 +69,17 @@ struct ServerIncrementalTests {
             update pgbench_accounts set abalance = abalance where aid % 7 = 0;
             """
         ),
+        (
+            "an index, and a table logged again", "postgres",
+            "alter table far set logged; create index on shrinks (t); create table late (a int)"
+        ),
+        (
+            "the index gone, the table cut to nothing", "postgres",
+            """
+            drop index shrinks_t_idx; delete from shrinks; vacuum shrinks;
+            insert into late values (1);
+            """
+        ),
     ]
 
     private func prepare(_ server: PostgresServer) throws {

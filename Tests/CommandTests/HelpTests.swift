@@ -4,8 +4,9 @@ import Testing
 struct HelpTests {
     /// Every verb there is.
     static let verbs = [
-        "vault init", "vault check", "vault usage", "vault key list", "vault key add",
-        "vault key remove", "vault key rotate", "instance add", "instance list",
+        "vault init", "vault check", "vault usage", "vault prune", "vault key list",
+        "vault key add", "vault key remove", "vault key rotate", "instance add", "instance list",
+        "backup delete",
         "instance show", "backup create", "backup list", "backup show", "wal stream",
         "wal status", "wal fetch", "window show", "restore plan", "restore start",
     ]

@@ -292,7 +292,11 @@ struct SyntheticBackup {
 
     /// Everything a point holds, read the way a restore does.
     static func read(_ vault: Vault, _ id: PointID) throws -> SyntheticBackup {
-        let point = try PointReader(vault, system, id)
+        try read(PointReader(vault, system, id))
+    }
+
+    /// Everything an opened point holds.
+    static func read(_ point: PointReader) throws -> SyntheticBackup {
         var result = SyntheticBackup(files: [:], directories: [], links: [:])
         let cursor = point.catalog()
         let fetcher = point.makeFetcher()

@@ -96,7 +96,7 @@ public struct BackupJob {
                 drafts: drafts(session, parents, profile, startedAt),
                 options: options
             )
-            let outcome = try streams.run(into: session) { try wal.begin(at: $0) }
+            let outcome = try streams.run(into: session) { try begin(wal, session, at: $0) }
             guard outcome.start.timeline == outcome.end.timeline else {
                 throw PgkeepError(
                     .sourceBroken,
@@ -157,6 +157,17 @@ public struct BackupJob {
             serverVersion: profile.version
         )
         return DraftKeeper(session, point, clusterBytes: parents?.reader.point.logicalBytes)
+    }
+
+    private func begin(
+        _ wal: BackupWAL,
+        _ session: BackupSession,
+        at start: BaseBackupStart
+    ) throws {
+        // From now on pruning knows which WAL this backup needs; until now it kept all.
+        session.lease.setWALFloor(start.lsn)
+        try session.lease.beat()
+        try wal.begin(at: start)
     }
 
     private func describe(

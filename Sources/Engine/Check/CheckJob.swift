@@ -22,7 +22,11 @@ public struct CheckJob {
     }
 
     /// Checks. Throws only when looking is not possible; damage is in the report.
+    ///
+    /// What is there when it begins stays until it ends, also when it is condemned meanwhile.
     public func run() throws -> CheckReport {
+        let leases = try beginLeases()
+        defer { for lease in leases { try? lease.end() } }
         context.meter.begin("check", totalBytes: try expectedBytes())
         let meter = context.meter
         var done: UInt64 = 0
@@ -83,6 +87,25 @@ public struct CheckJob {
             plan.history[system] = record.value
         }
         return plan
+    }
+
+    /// One lease for each instance looked at; none where the vault takes none, as a full disk or a
+    /// vault that may only be read: looking must be possible there too.
+    private func beginLeases() throws -> [Lease] {
+        let systems =
+            try options.instance.map { [$0.systemIdentifier] }
+            ?? PointStore.systems(context.vault)
+        return systems.compactMap { system in
+            do {
+                return try Lease.begin(context.vault, system, kind: .check, clock: context.clock)
+            } catch {
+                context.log.warning(
+                    "the check goes on without a lease; pruning may remove what it looks at",
+                    metadata: ["reason": "\(error)"]
+                )
+                return nil
+            }
+        }
     }
 
     /// Points of a cluster no record speaks of: nobody could name them any more.

@@ -46,6 +46,21 @@ struct LossRecord: Codable, Sendable {
         }
     }
 
+    /// Forgets losses before `position`, where no WAL is kept any more.
+    static func removeBefore(
+        _ position: LSN,
+        _ system: SystemIdentifier,
+        in vault: Vault,
+        clock: any Clock
+    ) throws {
+        let store = RecordStore<LossRecord>(vault, kind: "wal-loss", clock: clock)
+        for record in try store.listReadable() {
+            guard let loss = record.value, loss.systemIdentifier == system, loss.to <= position
+            else { continue }
+            try store.remove(record)
+        }
+    }
+
     /// Forgets losses that were made good: all their segments are archived by now.
     static func removeFilled(_ archive: WALArchive, in vault: Vault, clock: any Clock) throws {
         let store = RecordStore<LossRecord>(vault, kind: "wal-loss", clock: clock)

@@ -37,6 +37,25 @@ struct StreamMark: Codable, Sendable {
         }
     }
 
+    /// Keeps this unless another stream is known to have come further.
+    func keepIfFurther(_ context: JobContext, _ system: SystemIdentifier) throws {
+        let known = try Self.store(context).listReadable().first { $0.id == system.hex }?.value
+        if let known, (known.timeline, known.lsn) >= (timeline, lsn) { return }
+        try keep(context, system)
+    }
+
+    /// Forgets the kept mark when `isGone` says that the WAL it speaks of was let go.
+    static func forget(
+        _ context: JobContext,
+        _ system: SystemIdentifier,
+        where isGone: (StreamMark) -> Bool
+    ) throws {
+        let store = store(context)
+        for record in try store.listReadable() where record.id == system.hex {
+            if let mark = record.value, isGone(mark) { try store.remove(record) }
+        }
+    }
+
     /// The mark of the last stream that ended in order, and those of streams whose lease stands.
     static func list(_ context: JobContext, _ system: SystemIdentifier) throws -> [StreamMark] {
         let kept = try store(context).listReadable()

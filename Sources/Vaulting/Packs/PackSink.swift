@@ -110,10 +110,9 @@ final class PackSink: Sendable {
         return state.read { $0.published }
     }
 
-    /// Stops, leaving what is published; returns it.
-    func abort(_ error: any Error) -> [PackInfo] {
+    /// Stops, leaving what is published. Nothing more is when it returns.
+    func abort(_ error: any Error) {
         queue.abort(error)
         try? publisher.join()
-        return state.read { $0.published }
     }
 }

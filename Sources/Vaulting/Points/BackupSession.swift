@@ -142,7 +142,7 @@ public final class BackupSession: Sendable {
             defer { state = .ended }
             return state
         }
-        let published = sink.abort(PgkeepError(.cancelled, "the backup was given up"))
+        sink.abort(PgkeepError(.cancelled, "the backup was given up"))
         switch last {
         case .ended: return
         case .undecided(let bytes):
@@ -161,8 +161,13 @@ public final class BackupSession: Sendable {
             }
             return (try? lease.end()) ?? ()
         }
-        for pack in published {
-            try? vault.store.delete(VaultNames.pack(systemIdentifier, pack.id))
+        do {
+            // As listed: a pack may be there although the store's answer was lost.
+            let prefix = VaultNames.packPrefix(systemIdentifier, session: id)
+            for pack in try vault.store.list(prefix: prefix) { try vault.store.delete(pack.name) }
+        } catch {
+            // Packs that stay behind without a lease would look like those of a lost root.
+            return lease.abandon()
         }
         try? lease.end()
     }

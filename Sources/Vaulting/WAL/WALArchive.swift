@@ -40,10 +40,25 @@ public struct WALArchive: Sendable {
         _ system: SystemIdentifier,
         segmentSize: WALSegmentSize
     ) throws -> WALArchive {
+        WALArchive(
+            vault,
+            system,
+            segmentSize: segmentSize,
+            listed: try vault.store.list(prefix: WALObjectName.prefix(system))
+        )
+    }
+
+    /// What a listing made before says.
+    init(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        segmentSize: WALSegmentSize,
+        listed: [ObjectInfo]
+    ) {
         var entries: [WALSegment: [Entry]] = [:]
         var unknown: [ObjectName] = []
         var bytes: UInt64 = 0
-        for information in try vault.store.list(prefix: WALObjectName.prefix(system)) {
+        for information in listed {
             bytes += information.size
             guard let name = WALObjectName(information.name),
                 let segment = WALSegment(name: name.segment, size: segmentSize)
@@ -55,14 +70,12 @@ public struct WALArchive: Sendable {
                 Entry(name: name, size: information.size, modified: information.modified)
             )
         }
-        return WALArchive(
-            systemIdentifier: system,
-            segmentSize: segmentSize,
-            storedBytes: bytes,
-            unknown: unknown,
-            vault: vault,
-            entries: entries
-        )
+        systemIdentifier = system
+        self.segmentSize = segmentSize
+        storedBytes = bytes
+        self.unknown = unknown
+        self.vault = vault
+        self.entries = entries
     }
 
     /// All segments of which anything is there, by timeline and number.

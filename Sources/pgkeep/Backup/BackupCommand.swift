@@ -4,7 +4,7 @@ import ArgumentParser
 struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup",
-        abstract: "Take base backups and list the recovery points they made.",
-        subcommands: [BackupCreate.self, BackupList.self, BackupShow.self]
+        abstract: "Take base backups, list and delete the recovery points they made.",
+        subcommands: [BackupCreate.self, BackupList.self, BackupShow.self, BackupDelete.self]
     )
 }

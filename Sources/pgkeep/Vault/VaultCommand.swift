@@ -4,9 +4,10 @@ import ArgumentParser
 struct VaultCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vault",
-        abstract: "Create, check and measure a vault; say who can open it.",
+        abstract: "Create, check, measure and prune a vault; say who can open it.",
         subcommands: [
-            VaultInit.self, VaultCheckVerb.self, VaultUsageVerb.self, VaultKeyCommand.self,
+            VaultInit.self, VaultCheckVerb.self, VaultUsageVerb.self, VaultPruneVerb.self,
+            VaultKeyCommand.self,
         ]
     )
 }

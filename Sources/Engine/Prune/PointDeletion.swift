@@ -1,0 +1,135 @@
+public import Domain
+import Logging
+import Platform
+import Storage
+public import Vaulting
+
+/// Deletes one recovery point: from then on nobody can restore it. Its space, as far as no other
+/// point shares it, comes back with the next pruning.
+public struct PointDeletion {
+    /// What was deleted.
+    public struct Report: Sendable, Encodable {
+        /// The point.
+        public var id: PointID
+        /// Its instance.
+        public var instance: InstanceName
+        /// True when nothing was changed.
+        public var isDry: Bool
+        /// Bytes pruning will free, those of earlier deletions among them; nil when damage keeps it
+        /// from freeing anything.
+        public var freedBytes: UInt64?
+
+        enum CodingKeys: String, CodingKey {
+            case id, instance
+            case isDry = "dry_run"
+            case freedBytes = "prune_frees_bytes"
+        }
+    }
+
+    private let context: JobContext
+    private let instance: InstanceRecord
+    private let text: String
+    private let reason: String
+    private let isDry: Bool
+
+    /// The deletion of the point of `instance` whose id begins with `text`.
+    public init(
+        context: JobContext,
+        instance: InstanceRecord,
+        point text: String,
+        reason: String = "deleted by the operator",
+        isDry: Bool = false
+    ) {
+        self.context = context
+        self.instance = instance
+        self.text = text
+        self.reason = reason
+        self.isDry = isDry
+    }
+
+    /// Deletes it; durable on return, also on a full disk.
+    ///
+    /// Throws `.notFound`, `.usage` when several begin so, `.refused` for the newest point that can
+    /// be restored.
+    public func run() throws -> Report {
+        let (points, damaged) = try Points.list(context, instance)
+        let id = try find(points.map(\.id) + damaged.map(\.id))
+        if try newestGood(points) == id {
+            throw PgkeepError(
+                .refused,
+                "\(id) is the newest recovery point of \(instance.name) that can be restored",
+                hint: "take another backup first: pgkeep backup create \(instance.name)"
+            )
+        }
+        let freed = try bytesFreed(by: id)
+        if !isDry {
+            try GoneMarker.put(
+                context.vault,
+                instance.systemIdentifier,
+                id,
+                reason: reason,
+                clock: context.clock
+            )
+            context.log.info("point deleted", metadata: ["point": "\(id)"])
+        }
+        return Report(id: id, instance: instance.name, isDry: isDry, freedBytes: freed)
+    }
+
+    private func find(_ ids: [PointID]) throws -> PointID {
+        let found = ids.filter { $0.description.hasPrefix(text.lowercased()) }
+        guard let id = found.first, !text.isEmpty else {
+            throw PgkeepError(
+                .notFound,
+                "there is no recovery point \(text) of \(instance.name)",
+                hint: "list them with pgkeep backup list \(instance.name)"
+            )
+        }
+        guard found.count == 1 else {
+            throw PgkeepError(
+                .usage,
+                "\(found.count) recovery points begin with \(text)",
+                hint: "give more digits of the one you mean"
+            )
+        }
+        return id
+    }
+
+    /// The newest point, by position and not by any clock, whose packs are all there.
+    private func newestGood(_ points: [RecoveryPoint]) throws -> PointID? {
+        let system = instance.systemIdentifier
+        let listed = try context.vault.store.list(prefix: VaultNames.packPrefix(system))
+        let sizes = Dictionary(uniqueKeysWithValues: listed.map { ($0.name, $0.size) })
+        let newestFirst = points.sorted {
+            ($0.timeline, $0.stopLSN, $0.id) > ($1.timeline, $1.stopLSN, $1.id)
+        }
+        return try newestFirst.first { point in
+            guard point.state == .completed else { return false }
+            do {
+                let root = try PointReader(context.vault, system, point.id).root
+                return root.packs.allSatisfy {
+                    sizes[VaultNames.pack(system, $0.info.id)] == $0.info.size
+                }
+            } catch let error as PgkeepError where error.isDamage || error.code == .notFound {
+                return false
+            }
+        }?.id
+    }
+
+    private func bytesFreed(by id: PointID) throws -> UInt64? {
+        var options = Pruner.Options()
+        options.isDry = true
+        options.assumedGone = [id]
+        options.segmentSize = instance.segmentSize
+        do {
+            return try Pruner(
+                context.vault,
+                instance.systemIdentifier,
+                options: options,
+                clock: context.clock,
+                token: context.token
+            ).prune().droppedBytes
+        } catch let error as PgkeepError where error.isDamage {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import Domain
+import Engine
+
+/// `backup delete`
+struct BackupDelete: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "delete",
+        abstract: "Delete one recovery point.",
+        discussion: """
+            From then on it cannot be restored, and that cannot be undone. Other points keep all \
+            they share with it; what it alone holds is freed by the next vault prune. A restore \
+            that is reading it runs to its end. The newest point of an instance that can be \
+            restored is never deleted.
+
+              pgkeep backup delete main 0197a3c2
+              pgkeep backup delete main 0197a3c2 --dry-run
+            """
+    )
+
+    @OptionGroup var instance: NameArgument
+
+    @Argument(help: ArgumentHelp("The id of the point, or its beginning.", valueName: "point"))
+    var point: String
+
+    @Flag(help: "Only say what would be deleted and freed.")
+    var dryRun = false
+
+    @Option(help: ArgumentHelp("Why, kept in the vault.", valueName: "text"))
+    var reason = "deleted by the operator"
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func answer(_ session: Session) throws -> PointDeletion.Report {
+        let context = try session.context()
+        return try PointDeletion(
+            context: context,
+            instance: Instances.find(context, instance.name),
+            point: point,
+            reason: reason,
+            isDry: dryRun
+        ).run()
+    }
+
+    func lines(_ answer: PointDeletion.Report) -> [String] {
+        let freed =
+            answer.freedBytes.map {
+                "vault prune \(dryRun ? "would free" : "frees") "
+                    + Wording.bytes($0)
+            }
+            ?? "damage keeps vault prune from freeing anything: see vault check"
+        return ["Recovery point \(answer.id) \(dryRun ? "would be" : "is") deleted; \(freed)."]
+    }
+}

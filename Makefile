@@ -10,7 +10,7 @@ export PGKEEP_BINARY ?= $(CURDIR)/.build/release/pgkeep
 SHARE := .build/share
 PREFIX ?= /usr/local
 
-.PHONY: help setup build release man install test test-fast bench fmt check demo clean
+.PHONY: help setup build release man install test test-fast bench soak fmt check demo clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,9 @@ fmt: ## format all Swift files in place
 
 bench: setup build ## compare speed, CPU, memory and size with pg_basebackup and pgBackRest
 	@Tests/Scripts/bench.sh
+
+soak: setup build ## everything at once, killed at random, for SOAK_SECONDS (600)
+	@Tests/Scripts/bench.sh soak
 
 demo: setup build ## lose a table and get it back, with a throw-away server
 	@Tests/Scripts/demo.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fetches the peers and runs Tests/Scripts/bench. See bench/main.py for the BENCH_ variables.
+# Fetches the peers and runs Tests/Scripts/bench/main.py, or with `soak` bench/soak.py, which needs
+# none. See there for the BENCH_ and SOAK_ variables.
 set -eu
 cd "$(dirname "$0")/../.."
 major=${BENCH_MAJOR:-18}
@@ -12,6 +13,11 @@ fi
 BENCH_SERVER_BIN=/usr/lib/postgresql/$major/bin
 [ -x "$BENCH_SERVER_BIN/postgres" ] || BENCH_SERVER_BIN=$PGKEEP_TEST_SERVERS/$major/bin
 [ -x "$BENCH_SERVER_BIN/postgres" ] || { echo "bench: no PostgreSQL $major" >&2; exit 1; }
+
+PGKEEP_BINARY=${PGKEEP_BINARY:-$PWD/.build/release/pgkeep}
+export BENCH_SERVER_BIN PGKEEP_BINARY
+export LD_LIBRARY_PATH=
+if [ "${1:-}" = soak ]; then exec python3 -u Tests/Scripts/bench/soak.py; fi
 
 # The peers are of other Debian releases than this machine may be, so they are unpacked beside:
 # bookworm's own pgBackRest has no block incremental.
@@ -39,8 +45,5 @@ else
     BENCH_CLIENT="$(echo "$libraries"/ld-linux*) --library-path $libraries"
     BENCH_CLIENT_BIN=$clients/usr/lib/postgresql/18/bin
 fi
-export BENCH_SERVER_BIN BENCH_PGBACKREST BENCH_CLIENT BENCH_CLIENT_BIN
-export LD_LIBRARY_PATH=
-PGKEEP_BINARY=${PGKEEP_BINARY:-$PWD/.build/release/pgkeep}
-export PGKEEP_BINARY
+export BENCH_PGBACKREST BENCH_CLIENT BENCH_CLIENT_BIN
 exec python3 -u Tests/Scripts/bench/main.py

@@ -1,7 +1,7 @@
 """Compares pgkeep with its peers on this machine; prints tables of medians and the targets.
 
 Environment: BENCH_SCALE (70: about 2 GB), BENCH_RUNS (3), BENCH_WAL_MB (1024), BENCH_FETCHES (30),
-BENCH_MAJOR (18), BENCH_ONLY (backup,restore,wal,fetch), BENCH_DIR (/var/tmp/pgkeep-bench).
+BENCH_MAJOR (18), BENCH_ONLY (backup,restore,change,wal,fetch), BENCH_DIR (/var/tmp/pgkeep-bench).
 """
 
 import os
@@ -11,11 +11,11 @@ import shutil
 import statistics
 import sys
 
-from measure import run, server_user
+from change import Change
+from measure import run
+from report import MIB, median, ratio, rotated, table
 from server import Server
 from tools import BaseBackup, Floor, PgBackRest, Pgkeep
-
-MIB = 1 << 20
 
 
 def setting(name, default):
@@ -30,45 +30,10 @@ def processor():
     return platform.machine()
 
 
-def median(results):
-    return {key: statistics.median(result[key] for result in results) for key in results[0]}
-
-
-def rotated(items, by):
-    by %= len(items)
-    return items[by:] + items[:by]
-
-
-def table(title, rows, stored, targets):
-    """rows: [(name, cost)]; targets: [(peer's name, limit of pgkeep's wall time)]."""
-    print(f"\n{title}")
-    print(f"  {'':32} {'wall s':>8} {'CPU s':>8} {'RSS MiB':>8} {stored:>12}")
-    for name, cost in rows:
-        print(f"  {name:32} {cost['wall']:8.2f} {cost['cpu']:8.2f} {cost['rss'] / MIB:8.0f} "
-              f"{cost['stored'] / MIB:12.1f}")
-    costs = dict(rows)
-    own = next((cost for name, cost in rows if name.startswith("pgkeep")), None)
-    if own is None:
-        return
-    for peer, limit in targets:
-        if peer in costs:
-            ratio(f"wall time, pgkeep / {peer}", own["wall"] / costs[peer]["wall"], limit)
-    ratio("peak RSS of pgkeep, MiB", own["rss"] / MIB, 256)
-
-
-def ratio(name, value, limit):
-    if limit is None:
-        print(f"    {name}: {value:.2f}")
-    else:
-        verdict = "reached" if value <= limit else "MISSED"
-        print(f"    {name}: {value:.2f}, target {limit:g}: {verdict}")
-    sys.stdout.flush()
-
-
 class Bench:
     def __init__(self):
         self.runs = setting("BENCH_RUNS", 3)
-        self.only = setting("BENCH_ONLY", "backup,restore,wal,fetch").split(",")
+        self.only = setting("BENCH_ONLY", "backup,restore,change,wal,fetch").split(",")
         self.directory = setting("BENCH_DIR", "/var/tmp/pgkeep-bench")
         self.major = setting("BENCH_MAJOR", 18)
         binaries = os.environ["BENCH_SERVER_BIN"]
@@ -133,6 +98,7 @@ class Bench:
 
     def backup(self):
         rows = self.interleave("backup")
+        self.full = rows
         table("full backup", rows, "stored MiB",
               [("stream to nowhere", None), ("pg_basebackup lz4", 1.0), ("pgBackRest", 0.75)])
 
@@ -181,10 +147,12 @@ class Bench:
     def main(self):
         try:
             self.prepare()
-            if "backup" in self.only or "restore" in self.only:
+            if {"backup", "restore", "change"} & set(self.only):
                 self.backup()
             if "restore" in self.only:
                 self.restore()
+            if "change" in self.only:
+                Change(self, self.full).main()
             if "wal" in self.only or "fetch" in self.only:
                 self.wal()
             if "fetch" in self.only:

@@ -24,6 +24,16 @@ select n, jsonb_build_object(
 from generate_series({first}, {last}) n;
 """
 
+# Touches one row on each page of a random share of a table's pages, and nothing else: no index, no
+# other page. Rows that earlier rounds deleted are met again rarely enough.
+TOUCH = """
+with doomed as (
+    select ('(' || block || ',1)')::tid as place from generate_series(0, {pages} - 1) block
+    where random() < {share})
+, gone as (delete from {table} where ctid = any (array(select place from doomed)) returning 1)
+select count(*) from gone;
+"""
+
 # One round of change: scattered updates (full pages after a checkpoint), appends, deletes.
 CHANGES = """
 update pgbench_accounts set abalance = abalance + 1 where aid % 97 = {round} % 97;
@@ -51,6 +61,10 @@ class Server:
     def program(self, name):
         return f"{self.binaries}/{name}"
 
+    @property
+    def major(self):
+        return int(run([self.program("postgres"), "--version"]).split()[2].split(".")[0])
+
     def create(self):
         run([self.program("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
              "--locale", "C.UTF-8", "--data-checksums", "--no-sync"])
@@ -62,6 +76,8 @@ class Server:
             "checkpoint_timeout": "'1h'", "max_replication_slots": 20, "max_wal_senders": 20,
             "autovacuum": "off", "fsync": "off", "log_checkpoints": "off",
         }
+        if self.major >= 17:
+            settings["summarize_wal"] = "on"
         lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
         with open(f"{self.data}/postgresql.conf", "a") as configuration:
             configuration.write(lines)
@@ -116,6 +132,14 @@ class Server:
         last = self.sql("select pg_walfile_name(pg_current_wal_lsn())")
         end = self.sql("select pg_switch_wal()")
         return {"first": first, "last": last, "end": end, "bytes": written, "number": number}
+
+    def touch(self, share):
+        """Changes about that share of the large tables' pages at random; returns how many."""
+        touched = 0
+        for table in ("pgbench_accounts", "documents"):
+            pages = int(self.sql(f"select pg_relation_size('{table}') / 8192"))
+            touched += int(self.sql(TOUCH.format(table=table, pages=pages, share=share)))
+        return touched
 
     def set(self, name, value):
         self.sql(f"alter system set {name} = '{value}'")

@@ -51,6 +51,15 @@ class BaseBackup:
             "-c", "fast", "-D", self.target])
         return {**cost, "stored": tree_bytes(self.target)}
 
+    def incremental(self):
+        if self.server.major < 17:
+            return None
+        before, self.target = self.target, self.target + "+"
+        cost = measure(self.client("pg_basebackup") + [
+            "-d", self.server.conninfo, "-Ft", "--compress=client-lz4", "-X", "stream",
+            "-c", "fast", "-D", self.target, "--incremental", f"{before}/backup_manifest"])
+        return {**cost, "stored": tree_bytes(self.target)}
+
     def before_wal(self):
         shutil.rmtree(self.archive, ignore_errors=True)
         run(["mkdir", self.archive])
@@ -113,10 +122,13 @@ pg1-user=postgres
         push = " ".join(self.command("--no-archive-async", "archive-push"))
         self.server.set("archive_command", f"{push} \"%p\"")
 
-    def backup(self):
+    def backup(self, kind="full"):
         before = tree_bytes(f"{self.base}/repo/backup")
-        cost = measure(self.command("--type=full", "--no-expire-auto", "backup"))
+        cost = measure(self.command(f"--type={kind}", "--no-expire-auto", "backup"))
         return {**cost, "stored": tree_bytes(f"{self.base}/repo/backup") - before}
+
+    def incremental(self):
+        return self.backup("incr")
 
     def restore(self):
         shutil.rmtree(self.restored, ignore_errors=True)
@@ -155,14 +167,21 @@ class Pgkeep:
     wal_name = "pgkeep wal stream"
     fetch_name = "pgkeep wal fetch"
 
-    def __init__(self, server, directory, binary):
+    def __init__(self, server, directory, binary, vault="vault", instance="bench", source=None):
         self.server = server
+        self.directory = directory
         self.binary = binary
-        self.vault = f"{directory}/vault"
+        self.vault = f"{directory}/{vault}"
+        self.instance = instance
+        self.source = source or server.conninfo
         self.restored = f"{directory}/pgkeep-restored"
         self.environment = {
-            "PGKEEP_VAULT": self.vault, "PGKEEP_KEY_FILE": f"{directory}/vault.key",
+            "PGKEEP_VAULT": self.vault, "PGKEEP_KEY_FILE": f"{directory}/{vault}.key",
             "PGKEEP_CONFIG": f"{directory}/pgkeep.conf"}
+
+    def beside(self, vault, instance, source=None):
+        """The same program with another vault, for the same server."""
+        return Pgkeep(self.server, self.directory, self.binary, vault, instance, source)
 
     def run(self, *arguments):
         return run([self.binary, *arguments], self.environment)
@@ -172,16 +191,23 @@ class Pgkeep:
 
     def prepare(self):
         self.run("vault", "init")
-        self.run("instance", "add", "bench", "--source", self.server.conninfo,
+        self.run("instance", "add", self.instance, "--source", self.source,
                  "--no-initial-backup")
-        self.run("wal", "stream", "bench", "--until-caught-up")
+        self.run("wal", "stream", self.instance, "--until-caught-up")
 
     def backup(self):
         # A vault of its own each time: the second backup into one would store nothing new.
         self.renew()
+        return self.incremental()
+
+    def incremental(self):
         before = tree_bytes(self.vault)
-        cost = self.measure("backup", "create", "bench")
+        cost = self.measure("backup", "create", self.instance)
         return {**cost, "stored": tree_bytes(self.vault) - before}
+
+    def points(self):
+        points = json.loads(self.run("backup", "list", self.instance, "--json"))
+        return points.get("points", points) if isinstance(points, dict) else points
 
     def renew(self):
         self.server.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots"
@@ -193,23 +219,21 @@ class Pgkeep:
 
     def restore(self):
         shutil.rmtree(self.restored, ignore_errors=True)
-        points = json.loads(self.run("backup", "list", "bench", "--json"))
-        points = points.get("points", points) if isinstance(points, dict) else points
-        cost = self.measure("restore", "start", "bench", "--to-dir", self.restored,
-                            "--point", points[-1]["id"])
+        cost = self.measure("restore", "start", self.instance, "--to-dir", self.restored,
+                            "--point", self.points()[-1]["id"])
         result = {**cost, "stored": tree_bytes(self.restored)}
         shutil.rmtree(self.restored)
         return result
 
     def before_wal(self):
-        self.run("wal", "stream", "bench", "--until-caught-up")
+        self.run("wal", "stream", self.instance, "--until-caught-up")
 
     def catch_up(self, wal):
         before = tree_bytes(self.vault)
-        cost = self.measure("wal", "stream", "bench", "--until-caught-up")
+        cost = self.measure("wal", "stream", self.instance, "--until-caught-up")
         return {**cost, "stored": tree_bytes(self.vault) - before}
 
     def fetch(self, segments, directory):
         target = absent(f"{directory}/fetched-pgkeep")
-        return time_each([[self.binary, "wal", "fetch", "bench", name, target]
+        return time_each([[self.binary, "wal", "fetch", self.instance, name, target]
                           for name in segments], self.environment)

@@ -22,8 +22,13 @@ public enum VaultFormat {
     public static let frameRawBytesMax = 4 << 20
     /// Frames an object may have at most.
     public static let framesMax = 1 << 16
-    /// Bytes of a pack at which the next one is begun.
+    /// Bytes of a pack at which the next one is begun; fewer where the instance is small.
     public static let packBytes: UInt64 = 64 << 20
+    /// Bytes of a pack at which the next one is begun, at least.
+    static let packBytesMin: UInt64 = 4 << 20
+    /// Packs a full backup of a small instance is cut into, or the few packs would take months to
+    /// empty, and hold their space until then.
+    static let packsWanted: UInt64 = 32
     /// Raw bytes of a catalog frame after which the next one is begun.
     public static let catalogFrameBytes = 256 << 10
     /// Raw bytes a table's frame (pack table, catalog index) stays below.

@@ -27,6 +27,8 @@ import Vaulting
         init(_ stream: String) throws {
             instance = try SyntheticInstance()
             random = SeededRandom(stream: stream)
+            // As many packs as an instance of any size has.
+            instance.packLimit = UInt64(pages * 8192 / 32)
             instance.files["base/5/region"] = File(random.bytes(sizes.region * 8192))
             for number in 0..<10 {
                 instance.files["base/5/inline-\(number)"] = File(random.bytes(sizes.inline * 8192))

@@ -14,7 +14,10 @@ struct ScaleTests {
     private static let memoryLimit: UInt64 = 256 << 20
     private static let tebibytes = environmentValue("PGKEEP_TEST_SCALE").flatMap { Int($0) } ?? 1
 
-    @Test func `commands on points of terabytes stay below 256 MiB`() throws {
+    fileprivate static let python = "/usr/bin/python3"
+
+    @Test(.enabled(if: (try? FileSystem.info(python)) != nil, "measuring takes python3"))
+    func `commands on points of terabytes stay below 256 MiB`() throws {
         try ScratchDirectory.with { scratch in
             let shape = MadeUpInstance.Shape(
                 packs: 5_200 * Self.tebibytes,
@@ -29,7 +32,7 @@ struct ScaleTests {
             _ = try instance.addPoint(child, parent: second)
             // There is no WAL: no point can be reached, and the check says so.
             for (command, code) in [
-                (["backup", "list", "large"], 0), (["backup", "show", "large", "\(second)"], 0),
+                (["backup", "list", "large"], 0), (["backup", "show", "\(second)"], 0),
                 (["vault", "usage"], 0), (["vault", "check", "--level", "list"], 6),
                 (["window", "show", "large"], 0),
                 (["restore", "plan", "large", "--point", "\(first)"], 5),
@@ -38,7 +41,7 @@ struct ScaleTests {
             ] {
                 let result = try instance.pgkeep(command)
                 #expect(result.exitCode == code, "\(command): \(result.errors)")
-                let peak = result.peakMemoryBytes
+                let peak = try #require(result.peak)
                 #expect(peak <= Self.memoryLimit, "\(command) took \(peak >> 20) MiB")
                 print("\(command.joined(separator: " ")): \(peak >> 20) MiB")
             }
@@ -84,10 +87,19 @@ private struct MadeUpInstance {
         )
     }
 
-    func pgkeep(_ arguments: [String]) throws -> CommandResult {
-        try CommandRunner(environment: [
+    /// Runs pgkeep from a small process and gives the most memory it had: the kernel counts in what
+    /// the process had that it was started from.
+    func pgkeep(_ arguments: [String]) throws -> (exitCode: Int32, errors: String, peak: UInt64?) {
+        let script = """
+            import resource, subprocess, sys
+            code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+            print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+            sys.exit(code)
+            """
+        let result = try CommandRunner(environment: [
             "PGKEEP_VAULT": scratch.file("vault"), "PGKEEP_KEY_FILE": scratch.file("vault.key"),
-        ]).pgkeep(arguments)
+        ]).run(ScaleTests.python, ["-c", script, CommandRunner.pgkeepBinary.get()] + arguments)
+        return (result.exitCode, result.errors, UInt64(result.trimmedOutput))
     }
 
     /// Commits a point that needs its own packs and, in each region, some of its parent's.

@@ -25,6 +25,8 @@ final class SyntheticInstance {
     var files: [String: TarMaker.File] = [:]
     /// What `backUp` is given to.
     var workers = 2
+    /// Bytes at which packs are closed.
+    var packLimit: UInt64?
 
     init() throws { vault = try Vault.create(store: store, keySource: Self.key) }
 
@@ -52,6 +54,7 @@ final class SyntheticInstance {
             parent: parents?.reader,
             clock: clock
         )
+        if let packLimit { session.closePacks(at: packLimit) }
         do {
             let outcome = try SyntheticStream.take(
                 Dictionary(uniqueKeysWithValues: files.map { (Array($0.key.utf8), $0.value) }),

@@ -164,6 +164,8 @@ public struct BackupJob {
         _ session: BackupSession,
         at start: BaseBackupStart
     ) throws {
+        let known = session.parent?.point.logicalBytes ?? 0
+        if let bytes = start.estimatedBytes { session.expect(instanceBytes: max(bytes, known)) }
         // From now on pruning knows which WAL this backup needs; until now it kept all.
         session.lease.setWALFloor(start.lsn)
         try session.lease.beat()

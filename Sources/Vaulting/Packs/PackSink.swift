@@ -21,6 +21,7 @@ final class PackSink: Sendable {
 
     private struct State {
         var next: UInt32 = 0
+        var packBytes = VaultFormat.packBytes
         var handedOver: [PackInfo] = []
         var published: [PackInfo] = []
         var failure: (any Error)?
@@ -78,6 +79,12 @@ final class PackSink: Sendable {
             isDigested: true
         )
         return (id, object)
+    }
+
+    /// Bytes at which a pack is closed.
+    var packBytes: UInt64 {
+        get { state.read { $0.packBytes } }
+        set { state.change { $0.packBytes = newValue } }
     }
 
     func hand(over pack: FinishedPack) throws {

@@ -5,7 +5,7 @@ import Sealing
 /// Fills packs with pages and frames: one for each worker thread, never shared.
 ///
 /// Pages gather in a frame of 16, which may join pages of several files; a pack is closed near
-/// 64 MiB and handed to the session's publishing thread while the next one is begun. Nothing here
+/// 64 MiB, earlier where the instance is small, and handed to the session's publishing thread while the next one is begun. Nothing here
 /// is durable before `BackupSession.commit`.
 public final class PackWriter {
     private let sink: PackSink
@@ -164,7 +164,7 @@ public final class PackWriter {
     private func objectWithRoom(bytes: Int) throws -> SealedObjectWriter {
         if let object {
             let needed = UInt64(bytes + 3 * VaultFormat.frameOverhead)
-            if object.length + needed <= VaultFormat.packBytes, object.frames < Self.packFrames {
+            if object.length + needed <= sink.packBytes, object.frames < Self.packFrames {
                 return object
             }
             try finish()

@@ -56,7 +56,7 @@ public final class BackupSession: Sendable {
         do {
             // Only now, with the lease in place, is the parent's presence worth anything: a pruner
             // that has not seen the lease has already put the marker or removed the root.
-            if let parent, try !isThere(parent) {
+            if let parent, try !isThere(parent, vault, system) {
                 throw PgkeepError(
                     .busy,
                     "recovery point \(parent.point.id) expired just now",
@@ -70,8 +70,12 @@ public final class BackupSession: Sendable {
         return BackupSession(lease, parent: parent, clock: clock)
     }
 
-    private static func isThere(_ parent: PointReader) throws -> Bool {
-        let (vault, system, id) = (parent.vault, parent.systemIdentifier, parent.point.id)
+    private static func isThere(
+        _ parent: PointReader,
+        _ vault: Vault,
+        _ system: SystemIdentifier
+    ) throws -> Bool {
+        let id = parent.point.id
         guard let draft = parent.draft else { return try PointStore.isVisible(vault, system, id) }
         return try DraftStore.isUsable(vault, system, id, draft)
     }
@@ -83,6 +87,17 @@ public final class BackupSession: Sendable {
     public func makeRegionBuilder(pages: Int, parent: RegionMap? = nil) -> RegionMapBuilder {
         RegionMapBuilder(pages: pages, session: id, parent: parent)
     }
+
+    /// Says how many bytes the instance has, about: a small one gets small packs.
+    public func expect(instanceBytes: UInt64) {
+        sink.packBytes = min(
+            max(instanceBytes / VaultFormat.packsWanted, VaultFormat.packBytesMin),
+            VaultFormat.packBytes
+        )
+    }
+
+    /// Closes packs at `bytes` from now on.
+    package func closePacks(at bytes: UInt64) { sink.packBytes = bytes }
 
     /// Bytes of packs handed over so far.
     public var storedBytes: UInt64 { sink.handedOver.reduce(0) { $0 + $1.size } }

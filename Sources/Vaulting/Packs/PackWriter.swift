@@ -5,8 +5,8 @@ import Sealing
 /// Fills packs with pages and frames: one for each worker thread, never shared.
 ///
 /// Pages gather in a frame of 16, which may join pages of several files; a pack is closed near
-/// 64 MiB, earlier where the instance is small, and handed to the session's publishing thread while the next one is begun. Nothing here
-/// is durable before `BackupSession.commit`.
+/// 64 MiB, earlier where the instance is small, and handed to the session's publishing thread while
+/// the next one is begun. Nothing here is durable before `BackupSession.commit`.
 public final class PackWriter {
     private let sink: PackSink
     private var object: SealedObjectWriter?

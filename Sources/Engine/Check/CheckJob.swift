@@ -66,13 +66,27 @@ public struct CheckJob {
         for record in records where options.instance.map({ $0.name == record.name }) ?? true {
             let check = try WALCheck(context, record)
             report.damage = report.damage.map(check.completed)
-            report.damage += check.damage().filter { !known.contains($0.object) }
+            let damage = try confirmed(check.damage(), record)
+            report.damage += damage.filter { !known.contains($0.object) }
             report.gaps += check.gaps
         }
         if options.instance == nil { report.damage += try orphans(names) }
         try CheckResults(context, options.instance, found).keep(in: &report, names)
         report.damage.sort { $0.object < $1.object }
         return report
+    }
+
+    /// A stream or pruning at work can make WAL look missing for a moment; what is missing is so
+    /// at a second look, too.
+    private func confirmed(
+        _ damage: [CheckReport.Damage],
+        _ instance: InstanceRecord
+    ) throws -> [CheckReport.Damage] {
+        guard !damage.isEmpty else { return [] }
+        let again = try WALCheck(context, instance).damage()
+        return damage.filter { first in
+            again.contains { $0.object == first.object && $0.fromLSN == first.fromLSN }
+        }
     }
 
     private func plan() throws -> ScrubPlan {

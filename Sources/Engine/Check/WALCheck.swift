@@ -13,11 +13,12 @@ struct WALCheck {
 
     init(_ context: JobContext, _ instance: InstanceRecord) throws {
         self.instance = instance
+        // What was acknowledged before the look must show in it; the reverse would not hold.
+        marks = try StreamMark.list(context, instance.systemIdentifier)
         survey = try ArchiveSurvey(context, instance)
         histories = Set(
             try TimelineArchive(context.vault, instance.systemIdentifier).timelines()
         )
-        marks = try StreamMark.list(context, instance.systemIdentifier)
     }
 
     /// What is missing or contradicts itself.

@@ -22,22 +22,43 @@ public struct ArchiveSurvey: WALInspector {
         vault = context.vault
         self.instance = instance
         (points, damaged) = try Points.list(context, instance)
-        let walk = SegmentWalk(context.vault, system)
-        let archive = try WALArchive.load(vault, system, segmentSize: instance.segmentSize)
-        wal = try archive.holdings(
-            losses: try LossRecord.list(vault, system),
-            evidence: try StreamEvidence.list(context, system)
-        ) { segment, read in
-            var builder = walk.summaries(from: segment)
-            var position = segment.start
-            try read { bytes in
-                try builder.feed(bytes, at: position)
-                position = position + UInt64(bytes.count)
-            }
-            return builder.take()
-        }
+        wal = try Self.holdings(context, instance)
         timelines = TimelineTree(try TimelineArchive(vault, system).readableHistories().values)
     }
+
+    /// What is held, as of one moment: read again when journals were sealed or segments deleted
+    /// meanwhile, which would look like gaps. A stream may be faster than we are, so not for ever.
+    private static func holdings(
+        _ context: JobContext,
+        _ instance: InstanceRecord
+    ) throws -> WALHoldings {
+        let (vault, system) = (context.vault, instance.systemIdentifier)
+        let walk = SegmentWalk(vault, system)
+        for attempt in 1... {
+            let isLast = attempt == attemptsMax
+            let archive = try WALArchive.load(vault, system, segmentSize: instance.segmentSize)
+            do {
+                let holdings = try archive.holdings(
+                    losses: try LossRecord.list(vault, system),
+                    evidence: try StreamEvidence.list(context, system)
+                ) { segment, read in
+                    var builder = walk.summaries(from: segment)
+                    var position = segment.start
+                    try read { bytes in
+                        try builder.feed(bytes, at: position)
+                        position = position + UInt64(bytes.count)
+                    }
+                    return builder.take()
+                }
+                if try isLast || archive.isCurrent() { return holdings }
+            } catch let error as PgkeepError where error.code == .notFound && !isLast {
+                continue
+            }
+        }
+        preconditionFailure("the last attempt returns or throws")
+    }
+
+    private static let attemptsMax = 8
 
     /// The set of intervals one can restore into.
     public var window: RecoveryWindow {

@@ -16,7 +16,7 @@ struct ArchiveCheck {
         try checkRecord()
         guard let size = points.last?.segmentSize else { return }
         let archive = try WALArchive.load(check.vault, system, segmentSize: size)
-        for point in points { checkSegments(of: point, archive) }
+        for point in points { try checkSegments(of: point, archive) }
         try checkHistories(archive.timelines + points.map(\.timeline))
     }
 
@@ -34,17 +34,20 @@ struct ArchiveCheck {
     }
 
     /// Without the WAL from its start to its end a point cannot be made consistent.
-    private func checkSegments(of point: RecoveryPoint, _ archive: WALArchive) {
+    private func checkSegments(of point: RecoveryPoint, _ archive: WALArchive) throws {
         var segment = WALSegment(
             timeline: point.timeline,
             containing: point.startLSN,
             size: archive.segmentSize
         )
         while segment.start < point.stopLSN {
-            if !archive.isSealed(segment), archive.leftovers(of: segment).isEmpty {
-                let name = WALObjectName(system, segment: segment.name, .sealed)
+            let name = WALObjectName(system, segment: segment.name, .sealed).object
+            // A listing is not of one moment: a journal sealed meanwhile may show neither way.
+            if !archive.isSealed(segment), archive.leftovers(of: segment).isEmpty,
+                try check.vault.store.head(name) == nil
+            {
                 check.damaged(
-                    name.object,
+                    name,
                     "it is missing, and a recovery point needs it",
                     points: [point.id]
                 )

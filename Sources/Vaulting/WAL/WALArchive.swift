@@ -48,6 +48,21 @@ public struct WALArchive: Sendable {
         )
     }
 
+    /// True when all it listed is there still, and nothing has turned up before the end of it.
+    ///
+    /// A stream turns journals into segments and pruning deletes, so contents read after the
+    /// listing may be of another moment than it, and a listing itself is not of one moment.
+    public func isCurrent() throws -> Bool {
+        let now = try Self.load(vault, systemIdentifier, segmentSize: segmentSize)
+        let newest = Dictionary(grouping: entries.keys, by: \.timeline).compactMapValues {
+            $0.max()
+        }
+        let before = now.entries.filter { segment, _ in
+            newest[segment.timeline].map { segment <= $0 } ?? false
+        }
+        return before.mapValues { Set($0.map(\.name)) } == entries.mapValues { Set($0.map(\.name)) }
+    }
+
     /// What a listing made before says.
     init(
         _ vault: Vault,

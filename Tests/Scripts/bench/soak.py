@@ -54,7 +54,7 @@ class Soak:
             **server_user())
         dies = killed and self.random.random() < 0.5
         try:
-            limit = self.random.uniform(0.05, 4) if dies else None
+            limit = self.random.uniform(0.02, 1.5) if dies else None
             output, errors = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
@@ -172,7 +172,10 @@ class Soak:
         self.pgkeep.run("vault", "prune")
         self.pgkeep.run("vault", "check", "--level", "decode")
         left = json.loads(self.pgkeep.run("vault", "prune", "--dry-run", "--json"))
-        print(f"soak: {len(points)} points restored and verified; left to prune: {left}")
+        print(f"soak: {len(points)} points restored and verified, "
+              f"{left['dropped_bytes']} bytes left to prune")
+        if left["dropped_bytes"]:
+            self.failures.append(f"garbage is left: {left}")
         if self.failures:
             sys.exit(f"soak: {len(self.failures)} failures")
 

@@ -72,7 +72,7 @@ package struct BackupPipeline {
             kind: .serverManifest,
             with: tail
         )
-        let check = ManifestCheck()
+        let check = ManifestCheck(files)
         let receiver = BackupReceiver(
             pool: pool,
             stripes: stripes,
@@ -90,7 +90,7 @@ package struct BackupPipeline {
             stripes.finish()
             for worker in workers { try worker.join() }
             files.check()
-            try check.finish(against: files)
+            try check.finish()
             let attachment = try manifest.finish()
             try tail.finish()
             guard let start = receiver.start else {

@@ -17,13 +17,23 @@ final class FileCollector: Sendable {
     private struct Counts {
         var open = 0
         var pages: UInt64 = 0
-        var checksums: [[UInt8]: Checksum] = [:]
+        var arrived: Set<UInt64> = []
     }
 
     /// A file's size and CRC-32C, to be compared with the server's manifest.
     struct Checksum {
         var size: UInt64
         var crc32c: UInt32
+
+        /// These and the path in one number, so that a million files take 16 MiB and not 120. The
+        /// hash is keyed anew in each process: nobody can prepare two files that look alike.
+        func mark(_ path: [UInt8]) -> UInt64 {
+            var hasher = Hasher()
+            path.withUnsafeBytes { hasher.combine(bytes: $0) }
+            hasher.combine(size)
+            hasher.combine(crc32c)
+            return UInt64(truncatingIfNeeded: hasher.finalize())
+        }
     }
 
     init(session: PointID, parents: ParentMaps?) {
@@ -109,14 +119,23 @@ final class FileCollector: Sendable {
         precondition(open == 0, "\(open) files have no entry")
     }
 
-    /// Takes out what is known of a file, for comparing; nil when there is no such file.
-    func takeChecksum(_ path: [UInt8]) -> Checksum? {
-        counts.withLock { $0.checksums.removeValue(forKey: path) }
+    /// True when this file arrived exactly so; once.
+    func take(_ path: [UInt8], _ checksum: Checksum) -> Bool {
+        let mark = checksum.mark(path)
+        return counts.withLock { $0.arrived.remove(mark) != nil }
     }
 
     /// A file the server's manifest did not mention, if any is left.
-    var unmentioned: String? {
-        counts.withLock { $0.checksums.keys.first.map { String(decoding: $0, as: UTF8.self) } }
+    func unmentioned() throws -> String? {
+        let left = counts.withLock { $0.arrived }
+        guard !left.isEmpty else { return nil }
+        var name: String?
+        try catalog.forEachEntry { entry in
+            guard case .file(let size, let crc?, _) = entry.kind else { return }
+            let mark = Checksum(size: size, crc32c: crc).mark(entry.path)
+            if left.contains(mark) { name = entry.pathText }
+        }
+        return name ?? "a file with changed blocks"
     }
 
     private func add(_ file: IncomingFile, regions: [IncomingFile.StoredRegion]) throws {
@@ -155,7 +174,8 @@ final class FileCollector: Sendable {
     /// Adds a file's entry, and what to look for in the server's manifest.
     func addEntry(_ entry: CatalogEntry, sentAs path: [UInt8], _ checksum: Checksum) throws {
         try catalog.add(entry)
-        counts.withLock { $0.checksums[path] = checksum }
+        let mark = checksum.mark(path)
+        counts.withLock { _ = $0.arrived.insert(mark) }
     }
 
     private func checksum(of region: IncomingFile.Region, bytes: UInt64) -> UInt32 {

@@ -7,32 +7,33 @@ import Sealing
 /// come, with the size and the CRC-32C the server computed while reading it.
 final class ManifestCheck {
     private var reader: BackupManifestReader
-    private var expected: [[UInt8]: FileCollector.Checksum] = [:]
+    private let files: FileCollector
+    /// Files that have not arrived as listed, or not yet: pages may still be on their way.
+    private var open: [(path: [UInt8], checksum: FileCollector.Checksum)] = []
 
-    /// A check at the beginning of a manifest.
-    init() { reader = BackupManifestReader(digest: .sha256()) }
+    /// A check at the beginning of a manifest, which comes behind all files.
+    init(_ files: FileCollector) {
+        self.files = files
+        reader = BackupManifestReader(digest: .sha256())
+    }
 
     /// Takes the manifest's next bytes.
     func feed(_ bytes: UnsafeRawBufferPointer) throws {
         try reader.feed(bytes) { file in
             guard let crc = file.crc32c else { return }
-            expected[file.path] = FileCollector.Checksum(size: file.size, crc32c: crc)
+            let checksum = FileCollector.Checksum(size: file.size, crc32c: crc)
+            if !files.take(file.path, checksum) { open.append((file.path, checksum)) }
         }
     }
 
     /// Compares all files; call when every page has been placed. Throws `.sourceBroken`.
-    func finish(against files: FileCollector) throws {
+    func finish() throws {
         _ = try reader.finish()
-        for (path, sent) in expected {
+        for (path, checksum) in open where !files.take(path, checksum) {
             let name = String(decoding: path, as: UTF8.self)
-            guard let received = files.takeChecksum(path) else {
-                throw broken("\(name) is in the server's manifest but was not sent")
-            }
-            guard received.size == sent.size, received.crc32c == sent.crc32c else {
-                throw broken("\(name) arrived with other bytes than the server sent")
-            }
+            throw broken("\(name) did not arrive as the server's manifest says it was sent")
         }
-        if let name = files.unmentioned {
+        if let name = try files.unmentioned() {
             throw broken("\(name) was sent but is not in the server's manifest")
         }
     }

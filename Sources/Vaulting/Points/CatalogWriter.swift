@@ -3,19 +3,23 @@ import Platform
 
 /// Collects the entries of a point in any order and from any thread, then writes them sorted.
 ///
-/// An entry is kept encoded (a small file takes about its path plus 30 bytes), so a million of them
-/// fit in 128 MiB.
+/// An entry is kept encoded (a small file takes about its path plus 30 bytes) in pieces that never
+/// move, so a million of them take 80 MiB.
 public final class CatalogWriter: Sendable {
     private struct Slot {
-        var offset: Int
-        var pathBytes: UInt32
+        var piece: UInt32
+        var offset: UInt32
         var bodyBytes: UInt32
+        var pathBytes: UInt16
 
         var length: Int { Int(pathBytes) + Int(bodyBytes) }
     }
 
+    /// Bytes of a piece, more when one entry has more.
+    private static let pieceBytes = 1 << 20
+
     private struct State {
-        var arena: [UInt8] = []
+        var pieces: [[UInt8]] = []
         var slots: [Slot] = []
         var body = ByteWriter()
         var tally = PackTally()
@@ -35,15 +39,22 @@ public final class CatalogWriter: Sendable {
         state.change { state in
             state.body.removeAll()
             CatalogCodec.encode(entry, into: &state.body, &state.tally)
+            let length = entry.path.count + state.body.count
+            if state.pieces.last.map({ $0.count + length > Self.pieceBytes }) ?? true {
+                state.pieces.append([])
+                state.pieces[state.pieces.count - 1].reserveCapacity(max(length, Self.pieceBytes))
+            }
+            let piece = state.pieces.count - 1
             state.slots.append(
                 Slot(
-                    offset: state.arena.count,
-                    pathBytes: UInt32(entry.path.count),
-                    bodyBytes: UInt32(state.body.count)
+                    piece: UInt32(piece),
+                    offset: UInt32(state.pieces[piece].count),
+                    bodyBytes: UInt32(state.body.count),
+                    pathBytes: UInt16(entry.path.count)
                 )
             )
-            state.arena.append(contentsOf: entry.path)
-            state.arena.append(contentsOf: state.body.bytes)
+            state.pieces[piece].append(contentsOf: entry.path)
+            state.pieces[piece].append(contentsOf: state.body.bytes)
             if case .file(let size, _, _) = entry.kind {
                 state.files += 1
                 state.logicalBytes += size
@@ -57,19 +68,23 @@ public final class CatalogWriter: Sendable {
     }
 
     /// Calls `body` with every entry added so far, in the order they came.
-    func forEachEntry(_ body: (CatalogEntry) throws -> Void) throws {
-        // A copy, so that others may go on adding: arrays share their memory until then.
-        let (arena, slots, packs) = state.read { ($0.arena, $0.slots, $0.tally.usage.map(\.pack)) }
-        try arena.withUnsafeBytes { arena in
-            for slot in slots {
-                let start = slot.offset + Int(slot.pathBytes)
+    public func forEachEntry(_ body: (CatalogEntry) throws -> Void) throws {
+        // A copy, so that others may go on adding: arrays share their memory until then, and only
+        // the piece being filled is ever copied.
+        let (pieces, slots, packs) = state.read {
+            ($0.pieces, $0.slots, $0.tally.usage.map(\.pack))
+        }
+        for slot in slots {
+            try pieces[Int(slot.piece)].withUnsafeBytes { piece in
+                let begin = Int(slot.offset)
+                let start = begin + Int(slot.pathBytes)
                 let encoded = UnsafeRawBufferPointer(
-                    rebasing: arena[start..<start + Int(slot.bodyBytes)]
+                    rebasing: piece[start..<start + Int(slot.bodyBytes)]
                 )
                 var reader = ByteReader(encoded, "the catalog being written")
                 try body(
                     try CatalogCodec.decode(
-                        path: Array(arena[slot.offset..<start]),
+                        path: Array(piece[begin..<start]),
                         from: &reader,
                         packs: packs
                     )
@@ -92,29 +107,26 @@ public final class CatalogWriter: Sendable {
     /// need. Throws `.integrity` when a path was added twice.
     func write(with writer: PackWriter) throws -> (index: [CatalogFrame], tally: PackTally) {
         try state.change { state in
-            let index = try state.arena.withUnsafeBytes { arena in
-                try Self.write(state.slots, of: arena, with: writer)
-            }
+            let index = try Self.write(&state.slots, of: state.pieces, with: writer)
             return (index, state.tally)
         }
     }
 
     private static func write(
-        _ slots: [Slot],
-        of arena: UnsafeRawBufferPointer,
+        _ slots: inout [Slot],
+        of pieces: [[UInt8]],
         with writer: PackWriter
     ) throws -> [CatalogFrame] {
-        func path(_ slot: Slot) -> UnsafeRawBufferPointer {
-            UnsafeRawBufferPointer(
-                rebasing: arena[slot.offset..<slot.offset + Int(slot.pathBytes)]
-            )
+        func path(_ slot: Slot) -> ArraySlice<UInt8> {
+            let start = Int(slot.offset)
+            return pieces[Int(slot.piece)][start..<start + Int(slot.pathBytes)]
         }
-        let sorted = slots.sorted { path($0).lexicographicallyPrecedes(path($1)) }
+        slots.sort { path($0).lexicographicallyPrecedes(path($1)) }
         var index: [CatalogFrame] = []
         var block = ByteWriter(capacity: VaultFormat.catalogFrameBytes * 2)
         var count: UInt32 = 0
         var first: [UInt8] = []
-        var last = UnsafeRawBufferPointer(start: nil, count: 0)
+        var last: ArraySlice<UInt8> = []
         func close() throws {
             guard count > 0 else { return }
             var frame = ByteWriter(capacity: block.count + 4)
@@ -125,9 +137,9 @@ public final class CatalogWriter: Sendable {
             block.removeAll()
             count = 0
         }
-        for slot in sorted {
+        for slot in slots {
             let path = path(slot)
-            let body = arena[slot.offset + Int(slot.pathBytes)..<slot.offset + slot.length]
+            let body = pieces[Int(slot.piece)][path.endIndex..<Int(slot.offset) + slot.length]
             if block.count + slot.length > VaultFormat.catalogFrameBytes { try close() }
             if count == 0 { first = Array(path) }
             let shared = count == 0 ? 0 : zip(last, path).prefix { $0 == $1 }.count
@@ -140,7 +152,7 @@ public final class CatalogWriter: Sendable {
             }
             block.appendVarint(UInt64(shared))
             block.appendVarint(UInt64(path.count - shared))
-            block.append(path[shared...])
+            block.append(path.dropFirst(shared))
             block.append(body)
             count += 1
             last = path

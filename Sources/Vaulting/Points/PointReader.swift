@@ -132,34 +132,51 @@ public final class PointReader: Sendable {
     public func entry(path: String) throws -> CatalogEntry? { try entry(path: Array(path.utf8)) }
 
     func entries(ofFrame number: Int) throws -> [CatalogEntry] {
-        let frame = root.catalog[number]
-        let content = try read(frame.place, .catalog)
+        var entries: [CatalogEntry] = []
+        entries.reserveCapacity(Int(root.catalog[number].entries))
         let table = root.packs.map(\.info.id)
-        let subject = "the catalog of recovery point \(point.id)"
-        return try content.withUnsafeBytes { bytes in
-            var reader = ByteReader(bytes, subject)
+        try forEachEntry(in: try content(ofFrame: number), of: number, packs: table) { entry, _ in
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    func content(ofFrame number: Int) throws -> [UInt8] {
+        try read(root.catalog[number].place, .catalog)
+    }
+
+    var catalogSubject: String { "the catalog of recovery point \(point.id)" }
+
+    /// Hands over the entries of a frame, each with the place of its body in `content`.
+    func forEachEntry(
+        in content: [UInt8],
+        of number: Int,
+        packs table: [PackID],
+        _ body: (CatalogEntry, Int) throws -> Void
+    ) throws {
+        let frame = root.catalog[number]
+        try content.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes, catalogSubject)
             let count = try reader.number(UInt32.self)
             guard count == frame.entries else {
                 throw reader.malformed("\(count) entries instead of \(frame.entries)")
             }
-            var entries: [CatalogEntry] = []
-            entries.reserveCapacity(Int(count))
             var path: [UInt8] = []
-            for _ in 0..<count {
+            for position in 0..<count {
                 let shared = try reader.varint(max: UInt64(path.count))
                 let further = try reader.varint(max: UInt64(VaultFormat.pathBytesMax - shared))
                 let next = path[..<shared] + (try reader.bytes(further))
-                guard entries.isEmpty || path.lexicographicallyPrecedes(next) else {
+                guard position == 0 || path.lexicographicallyPrecedes(next) else {
                     throw reader.malformed("its paths are not in order")
                 }
                 path = Array(next)
-                entries.append(try CatalogCodec.decode(path: path, from: &reader, packs: table))
+                guard position > 0 || path == frame.firstPath else {
+                    throw reader.malformed("its first path is not the listed one")
+                }
+                let place = reader.position
+                try body(try CatalogCodec.decode(path: path, from: &reader, packs: table), place)
             }
             try reader.finish()
-            guard entries.first?.path == frame.firstPath else {
-                throw reader.malformed("its first path is not the listed one")
-            }
-            return entries
         }
     }
 

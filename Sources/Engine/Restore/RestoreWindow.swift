@@ -25,6 +25,8 @@ struct RestoreWindow: Sendable {
     /// share while each still reads long runs.
     private static let smallBytesMax = 16 << 20
     private static let largePartsMax = 32
+    /// Empty files have no pages, but are remembered until they are written.
+    private static let partsMax = 8192
 
     /// True when nothing is in it.
     var isEmpty: Bool { parts.isEmpty }
@@ -32,7 +34,7 @@ struct RestoreWindow: Sendable {
     /// True when it should be handed out; `pagesMax` is the share of a thread.
     func isFull(pagesMax: Int) -> Bool {
         largePages >= pagesMax || largeParts >= Self.largePartsMax
-            || smallBytes >= Self.smallBytesMax
+            || smallBytes >= Self.smallBytesMax || parts.count >= Self.partsMax
     }
 
     /// Adds a region whose map is `map`.

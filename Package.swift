@@ -110,7 +110,7 @@ let package = Package(
             "EngineTests",
             [
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
-                "TestSupport",
+                "TestSupport", logging,
             ]
         ),
         tests("CommandTests", ["Domain", "Platform", "TestSupport"]),

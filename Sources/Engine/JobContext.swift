@@ -2,6 +2,14 @@ public import Logging
 public import Platform
 public import Vaulting
 
+/// How often a running job writes down how far it is, and looks whether it shall end.
+public enum JobPace: Sendable {
+    /// Each second at first, each ten seconds when it has run for minutes.
+    case calm
+    /// When it begins and ends only.
+    case none
+}
+
 /// Everything a job depends on: its vault, its clock, its log, who watches it and who may stop it.
 public struct JobContext: Sendable {
     /// The open vault.
@@ -15,18 +23,23 @@ public struct JobContext: Sendable {
     /// The operator's wish to stop.
     public let token: CancellationToken
 
+    /// How often a job's record tells how far it is.
+    public let pace: JobPace
+
     /// Bundles the dependencies of one job.
     public init(
         vault: Vault,
         clock: any Clock = SystemClock(),
         log: Logger,
         meter: ProgressMeter = ProgressMeter(),
-        token: CancellationToken = CancellationToken()
+        token: CancellationToken = CancellationToken(),
+        pace: JobPace = .calm
     ) {
         self.vault = vault
         self.clock = clock
         self.log = log
         self.meter = meter
         self.token = token
+        self.pace = pace
     }
 }

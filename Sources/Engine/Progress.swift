@@ -32,14 +32,20 @@ public final class ProgressMeter: Sendable {
         var total: UInt64?
         var note = ""
     }
+    private struct Watcher {
+        var begun: (@Sendable (_ ended: Progress, _ next: String) -> Void)?
+        var planned: [String: UInt64] = [:]
+    }
     private let done = Atomic<UInt64>(0)
     private let text = Mutex(Text())
+    private let watcher = Mutex(Watcher())
 
     /// A meter at zero.
     public init() {}
 
     /// Begins a phase: bytes start at zero again.
     public func begin(_ phase: String, totalBytes: UInt64? = nil, note: String = "") {
+        watcher.withLock { $0.begun }?(progress, phase)
         text.withLock { text in
             text = Text(phase: phase, total: totalBytes, note: note)
             done.store(0, ordering: .relaxed)
@@ -54,6 +60,23 @@ public final class ProgressMeter: Sendable {
 
     /// Corrects the expected total.
     public func expect(totalBytes: UInt64?) { text.withLock { $0.total = totalBytes } }
+
+    /// Says beforehand how many bytes a later phase will have, for estimates of the whole.
+    public func plan(_ phase: String, totalBytes: UInt64) {
+        watcher.withLock { $0.planned[phase] = totalBytes }
+    }
+
+    /// Bytes of phases to come, as far as they were said.
+    var planned: [String: UInt64] { watcher.withLock { $0.planned } }
+
+    /// Has `begun` called whenever a phase begins, on the thread that begins it, until `unwatch`;
+    /// forgets what was planned before. One watcher at a time.
+    func watch(_ begun: @escaping @Sendable (_ ended: Progress, _ next: String) -> Void) {
+        watcher.withLock { $0 = Watcher(begun: begun) }
+    }
+
+    /// Ends `watch`.
+    func unwatch() { watcher.withLock { $0 = Watcher() } }
 
     /// The state now.
     public var progress: Progress {

@@ -64,6 +64,10 @@ public enum ObjectKind: UInt8, Sendable, CaseIterable {
     case draft = 10
     /// The digest of a key slot.
     case slotSeal = 11
+    /// A job, queued, running or ended.
+    case job = 12
+    /// An entry of the activity log.
+    case activity = 13
 
     /// The word for messages.
     public var noun: String {
@@ -79,6 +83,8 @@ public enum ObjectKind: UInt8, Sendable, CaseIterable {
         case .claim: "claim"
         case .draft: "draft"
         case .slotSeal: "key slot's digest"
+        case .job: "job"
+        case .activity: "activity entry"
         }
     }
 }

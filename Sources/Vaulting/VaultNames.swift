@@ -11,6 +11,10 @@ public enum VaultNames {
     public static let instancesPrefix = "c/"
     /// Where control records are.
     public static let recordsPrefix = "r/"
+    /// Where jobs are.
+    public static let jobsPrefix = "j/"
+    /// Where the activity log is.
+    public static let activityPrefix = "a/"
 
     /// A wrapped copy of an epoch's keys.
     public static func key(epoch: UInt32, slot: UInt32) -> ObjectName {
@@ -80,11 +84,36 @@ public enum VaultNames {
         ObjectName("\(draftPrefix(system))\(session)/\(hex8(number))")
     }
 
+    /// Jobs at one stage of their way, or wishes to cancel them.
+    public static func jobPrefix(_ stage: JobStage) -> String { "\(jobsPrefix)\(stage.rawValue)/" }
+
+    /// A job at one stage of its way.
+    public static func job(_ stage: JobStage, _ id: JobID) -> ObjectName {
+        ObjectName(jobPrefix(stage) + id.description)
+    }
+
+    /// An entry of the activity log.
+    public static func activity(_ number: UInt64) -> ObjectName {
+        ObjectName(activityPrefix + decimal10(number))
+    }
+
     /// Eight lower-case hexadecimal digits.
     public static func hex8(_ value: UInt32) -> String {
         let digits = String(value, radix: 16)
         return String(repeating: "0", count: 8 - digits.utf8.count) + digits
     }
+}
+
+/// Which object of a job: there is one for each stage it has come to.
+public enum JobStage: String, Hashable, Sendable, CaseIterable {
+    /// Asked for.
+    case queued
+    /// Being done: replaced as it gets on.
+    case live
+    /// Ended; written once.
+    case done
+    /// An operator's wish that it be cancelled.
+    case stop
 }
 
 /// What a name says about its object: enough to open and to count it.
@@ -111,6 +140,10 @@ public enum ObjectPlace: Hashable, Sendable {
     case claim(SystemIdentifier)
     /// A control record.
     case record
+    /// A job at one of its stages.
+    case job(JobStage, JobID)
+    /// An entry of the activity log, by its number.
+    case activity(UInt64)
     /// Nothing a vault of this version writes.
     case unknown
 
@@ -124,6 +157,16 @@ public enum ObjectPlace: Hashable, Sendable {
         if parts == ["vault.json"] { return .vaultFile }
         if parts.first == "key", parts.count == 2 { return .keySlot }
         if parts.first == "r", parts.count >= 3 { return .record }
+        if parts.first == "j", parts.count == 3, let stage = JobStage(rawValue: String(parts[1])),
+            let id = JobID(parts[2])
+        {
+            return .job(stage, id)
+        }
+        if parts.first == "a", parts.count == 2, let number = UInt64(parts[1]), number > 0,
+            decimal10(number) == parts[1]
+        {
+            return .activity(number)
+        }
         guard parts.first == "c", parts.count >= 4, let system = SystemIdentifier(hex: parts[1])
         else { return nil }
         switch parts[2] {
@@ -153,7 +196,7 @@ public enum ObjectPlace: Hashable, Sendable {
             .draft(let system, _), .pack(let system, _), .wal(let system), .history(let system),
             .claim(let system):
             system
-        case .vaultFile, .keySlot, .record, .unknown: nil
+        case .vaultFile, .keySlot, .record, .job, .activity, .unknown: nil
         }
     }
 
@@ -169,6 +212,8 @@ public enum ObjectPlace: Hashable, Sendable {
         case .history: [.history]
         case .claim: [.claim]
         case .record: [.record]
+        case .job: [.job]
+        case .activity: [.activity]
         case .vaultFile, .keySlot, .unknown: []
         }
     }

@@ -22,7 +22,7 @@ struct Pgkeep: ParsableCommand {
         version: Version.text,
         subcommands: [
             VaultCommand.self, InstanceCommand.self, BackupCommand.self, WALCommand.self,
-            WindowCommand.self, RestoreCommand.self,
+            WindowCommand.self, RestoreCommand.self, JobCommand.self, ActivityCommand.self,
         ]
     )
 

@@ -8,7 +8,8 @@ struct HelpTests {
         "vault key add", "vault key remove", "vault key rotate", "instance add", "instance list",
         "backup delete",
         "instance show", "backup create", "backup list", "backup show", "wal stream",
-        "wal status", "wal fetch", "window show", "restore plan", "restore start",
+        "wal status", "wal fetch", "window show", "restore plan", "restore start", "job list",
+        "job show", "job watch", "job cancel", "activity list", "activity verify",
     ]
 
     @Test(arguments: verbs)

@@ -121,6 +121,9 @@ final class BackupReceiver: BaseBackupHandler {
             if let ready = try arriving.file(parents: files.parents) {
                 changes = nil
                 file = try files.begin(arriving, ready)
+                // The server's estimate counts whole files.
+                let whole = ready.pages * UInt64(IncomingFile.pageSize)
+                if whole > arriving.entry.size { meter.add(whole - arriving.entry.size) }
             }
         }
         guard let file else { return }

@@ -36,6 +36,8 @@ public struct RestoreJob {
         guard let point = plan.point else {
             throw PgkeepError(.outsideWindow, "no recovery point serves this target")
         }
+        context.meter.plan("fetch", totalBytes: point.logicalBytes)
+        context.meter.plan("wal", totalBytes: point.stopLSN - point.startLSN)
         let layout = try RestoreLayout(point, options)
         try RestoreTarget.check(plan.createdTablespaces)
         let lease = try Lease.begin(

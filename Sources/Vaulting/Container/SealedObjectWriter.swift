@@ -194,7 +194,8 @@ extension ObjectKind {
         switch self {
         case .pack: .data
         case .wal, .history: .wal
-        case .root, .tombstone, .gone, .lease, .record, .claim, .draft, .slotSeal: .control
+        case .root, .tombstone, .gone, .lease, .record, .claim, .draft, .slotSeal, .job, .activity:
+            .control
         }
     }
 }

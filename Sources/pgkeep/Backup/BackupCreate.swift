@@ -89,7 +89,7 @@ struct BackupCreate: Verb {
         )
         options.evacuateBelow = evacuateBelow
         options.fullStream = fullStream
-        let result = try BackupJob(context: context, instance: record, options: options).run()
+        let result = try RecordedBackup.run(context, record, options)
         return Answer(point: result.point, warnings: result.warnings, hints: result.hints)
     }
 

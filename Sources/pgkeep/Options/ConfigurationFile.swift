@@ -2,9 +2,10 @@ import Domain
 import Platform
 import Yams
 
-/// The config file: says where the vault and its key are, and nothing else.
+/// The config file: says where the vault and its key are, and whom to tell of events.
 ///
-/// YAML, one mapping of the keys `vault`, `key_file`, `passphrase_file` and `passphrase_command`.
+/// YAML, one mapping of the keys `vault`, `key_file`, `passphrase_file`, `passphrase_command`
+/// and `hook`.
 /// Paths may begin with `~/`; relative ones count from the file's own directory.
 struct ConfigurationFile {
     /// The file it was read from.
@@ -13,9 +14,12 @@ struct ConfigurationFile {
     var keyFile: String?
     var passphraseFile: String?
     var passphraseCommand: String?
+    var hook: String?
 
     private static let bytesMax = 1 << 20
-    private static let keys = ["vault", "key_file", "passphrase_file", "passphrase_command"]
+    private static let keys = [
+        "vault", "key_file", "passphrase_file", "passphrase_command", "hook",
+    ]
 
     /// The file an option or variable names, else the operator's own, else the system's, else none.
     static func find(_ named: String?) throws -> ConfigurationFile? {
@@ -76,6 +80,7 @@ struct ConfigurationFile {
         case "vault": vault = located(value)
         case "key_file": keyFile = located(value)
         case "passphrase_file": passphraseFile = located(value)
+        case "hook": hook = value
         default: passphraseCommand = value
         }
     }

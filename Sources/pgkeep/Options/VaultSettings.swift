@@ -9,10 +9,13 @@ struct VaultSettings {
     let key: KeyChoice?
     /// The directory the config file is in, or would be in; nil without a home.
     let directory: String?
+    /// The config file an option names.
+    private let configuration: String?
 
     /// Resolves the settings. The config file is read only when it is needed, so that a
     /// `restore_command`, which names everything, does not depend on one.
     init(_ global: GlobalOptions) throws {
+        configuration = given(global.config)
         let namedVault = given(global.vault) ?? Environment.value("PGKEEP_VAULT")
         let namedKey = try given(global.keyFile).map(KeyChoice.file) ?? Self.keyOfEnvironment()
         var file: ConfigurationFile?
@@ -25,6 +28,11 @@ struct VaultSettings {
         directory =
             named.flatMap { FileSystem.parent(of: FileSystem.absolute($0)) }
             ?? ConfigurationFile.ownDirectory
+    }
+
+    /// The command that is told of events; nil when nobody named one.
+    func hook() throws -> String? {
+        try Environment.value("PGKEEP_HOOK") ?? ConfigurationFile.find(configuration)?.hook
     }
 
     /// The vault's directory.

@@ -21,6 +21,9 @@ struct CopyStart {
     ) throws {
         let plan = try ArchiveSurvey(context, instance).plan(options.spec)
         if let error = plan.error { throw error }
+        if let start = plan.point?.startLSN, let end = plan.effectiveLSN, end > start {
+            context.meter.plan("replay", totalBytes: end - start)
+        }
         programs = try PostgresPrograms.directory(
             major: plan.point?.serverVersion.major ?? instance.serverVersion.major,
             given: given.map(FileSystem.absolute),

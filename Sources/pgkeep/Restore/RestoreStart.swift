@@ -116,10 +116,38 @@ struct RestoreStart: Verb {
         options.overrides = settings
         options.owner = owner
         options.workers = workers
+        return try Job.run(
+            context,
+            kind: .restore,
+            instance: record.name,
+            trigger: "manual"
+        ) { job in
+            let notices = try Notices(
+                session,
+                job,
+                subject: "restore",
+                instance: record.name,
+                details: ["directory": options.directory, "target": options.spec.description]
+            )
+            return try notices.around { try restore(session, job, record, options) }
+        }
+    }
+
+    private func restore(
+        _ session: Session,
+        _ job: JobHandle,
+        _ record: InstanceRecord,
+        _ options: RestoreOptions
+    ) throws -> RestoreAnswer {
+        let context = job.context
         // Whatever would keep the copy from starting is said before hours of restoring.
         let start = try starts ? CopyStart(pgBin, context, record, options) : nil
         let result = try RestoreJob(context: context, instance: record, options: options).run()
-        for warning in result.warnings { session.say("warning: \(warning)") }
+        job.setPoint(result.point.id)
+        for warning in result.warnings {
+            job.warn(warning)
+            session.say("warning: \(warning)")
+        }
         guard let start else { return RestoreAnswer(result) }
         session.say("Restored to \(result.directory); starting it.")
         return try start.follow(result, context)

@@ -73,7 +73,11 @@ struct VaultCheckVerb: Verb {
         try take(&options, now: session.clock.now)
         let context = try session.context()
         options.instance = try name.map { try Instances.find(context, $0) }
-        return try CheckJob(context: context, options: options).run()
+        return try Job.run(context, kind: .check, instance: name, trigger: "manual") { job in
+            let report = try CheckJob(context: job.context, options: options).run()
+            if let error = report.error { job.warn(error.message) }
+            return report
+        }
     }
 
     private func take(_ options: inout CheckOptions, now: Timestamp) throws {

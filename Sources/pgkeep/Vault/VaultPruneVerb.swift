@@ -43,12 +43,25 @@ struct VaultPruneVerb: Verb {
         if let walDays { try Limits.check(walDays, "--wal-days", 0...PruneJob.walDaysMax) }
         let name = try instanceName.map { try InstanceName(checking: $0) }
         let context = try session.context()
-        return try PruneJob(
-            context: context,
-            instance: name.map { try Instances.find(context, $0) },
-            isDry: dryRun,
-            walDays: walDays
-        ).run()
+        let instance = try name.map { try Instances.find(context, $0) }
+        func prune(_ context: JobContext) throws -> PruneReport {
+            try PruneJob(
+                context: context,
+                instance: instance,
+                isDry: dryRun,
+                walDays: walDays
+            ).run()
+        }
+        guard !dryRun else { return try prune(context) }
+        try Jobs.prune(context)
+        return try Job.run(context, kind: .prune, instance: name, trigger: "manual") { job in
+            let report = try prune(job.context)
+            for warning in report.instances.flatMap(\.warnings) { job.warn(warning) }
+            for failed in report.failed.sorted(by: { $0.key < $1.key }) {
+                job.warn("\(failed.key): \(failed.value)")
+            }
+            return report
+        }
     }
 
     func failure(_ answer: PruneReport) -> PgkeepError? { answer.error }

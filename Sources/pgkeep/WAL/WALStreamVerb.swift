@@ -1,6 +1,7 @@
 import ArgumentParser
 import Domain
 import Engine
+import Vaulting
 
 /// `wal stream`
 struct WALStreamVerb: Verb {
@@ -38,15 +39,20 @@ struct WALStreamVerb: Verb {
     func answer(_ session: Session) throws -> WALStreamResult {
         let context = try session.context()
         let record = try Instances.find(context, instance.name)
-        return try WALStreamJob(
-            context: context,
-            instance: record,
-            options: WALStreamOptions(
-                untilCaughtUp: untilCaughtUp,
-                acceptsGap: acceptGap,
-                applicationName: applicationName
-            )
-        ).run()
+        let options = WALStreamOptions(
+            untilCaughtUp: untilCaughtUp,
+            acceptsGap: acceptGap,
+            applicationName: applicationName
+        )
+        return try Job.run(
+            context,
+            kind: .stream,
+            instance: record.name,
+            trigger: "manual",
+            isQuiet: true
+        ) { job in
+            try WALStreamJob(context: job.context, instance: record, options: options).run()
+        }
     }
 
     func lines(_ answer: WALStreamResult) -> [String] {

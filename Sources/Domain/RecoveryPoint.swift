@@ -124,6 +124,12 @@ public struct RecoveryPoint: Hashable, Sendable {
     public var label = ""
     /// The operator's own words.
     public var note = ""
+    /// The name it was asked for by, unique among the instance's points.
+    public var name: String?
+    /// What it keeps of the policy it was made under.
+    public var policy: PolicyStamp?
+    /// Until when the operator wants it kept, if that is later than its policy would.
+    public var keepUntil: Timestamp?
 
     /// A completed point; what has a default is set afterwards.
     public init(
@@ -183,6 +189,9 @@ extension RecoveryPoint: Codable {
         case expiresAt = "expires_at"
         case label
         case note
+        case name
+        case policy
+        case keepUntil = "keep_until"
     }
 
     /// Writes every key, unknown values as null, so that scripts need not test for presence.
@@ -218,5 +227,8 @@ extension RecoveryPoint: Codable {
         try container.encode(expiresAt, forKey: .expiresAt)
         try container.encode(label, forKey: .label)
         try container.encode(note, forKey: .note)
+        try container.encode(name, forKey: .name)
+        try container.encode(policy, forKey: .policy)
+        try container.encode(keepUntil, forKey: .keepUntil)
     }
 }

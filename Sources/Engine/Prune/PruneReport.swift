@@ -189,6 +189,7 @@ extension WALRetention.Reason {
         switch self {
         case .replay(let point): "replayed from point \(point) on"
         case .consistency(let point): "makes point \(point) consistent"
+        case .held: "reaches moments that are held"
         case .session: "a running job may need it"
         case .contradiction: "contradicts what was archived first"
         case .undecided: "whether it is needed cannot be told"

@@ -16,6 +16,10 @@ public final class Pruner {
         public var assumedGone: Set<PointID> = []
         /// The earliest moment that must stay within reach; nil for all the points reach.
         public var since: Timestamp?
+        /// Points known to be damaged: nothing can be reached from them.
+        public var damaged: Set<PointID> = []
+        /// Earlier moments that must stay within reach, too.
+        public var moments: [ClosedRange<Timestamp>] = []
         /// The instance's segment size, for when no point tells it.
         public var segmentSize: WALSegmentSize?
         /// Seconds without a sign after which a session that cannot be looked at counts as dead:

@@ -31,7 +31,11 @@ struct WALSweep {
         _ outcome: inout PruneOutcome,
         _ onDropping: ([PruneOutcome.WALStretch]) throws -> Void
     ) throws {
-        let points = roots.points.values.sorted { $0.id < $1.id }
+        let points = roots.points.values.sorted { $0.id < $1.id }.map { point in
+            var point = point
+            if run.options.damaged.contains(point.id) { point.state = .damaged }
+            return point
+        }
         guard !listed.isEmpty,
             let size = points.last?.segmentSize ?? run.options.segmentSize
         else { return }
@@ -43,7 +47,8 @@ struct WALSweep {
             ),
             floors: sessions.walFloors ?? [.zero],
             live: sessions.streamedTimelines ?? Set(archive.timelines),
-            since: run.options.since
+            since: run.options.since,
+            moments: run.options.moments
         )
         var items = try archive.segments.flatMap { try plan($0, archive, rule, sessions) }
         let isDropping = items.contains { $0.reason == nil }

@@ -35,6 +35,13 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
         /// Why.
         public var cause: WALHoldings.GapCause
 
+        /// Missing WAL.
+        public init(from: LSN, to: LSN, cause: WALHoldings.GapCause) {
+            self.from = from
+            self.to = to
+            self.cause = cause
+        }
+
         private enum CodingKeys: String, CodingKey {
             case cause
             case from = "from_lsn"

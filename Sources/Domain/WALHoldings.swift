@@ -59,6 +59,8 @@ public struct WALHoldings: Sendable {
         case slotLost = "slot-lost"
         /// It was let go together with the points that needed it.
         case pruned
+        /// Protection was stopped when it was written.
+        case stopped
         /// It is there but cannot be opened.
         case damaged
     }

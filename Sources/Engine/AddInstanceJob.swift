@@ -90,8 +90,16 @@ public struct AddInstanceJob {
 
     private func refuseKnown(_ system: SystemIdentifier) throws {
         guard
-            let known = try Instances.list(context).first(where: { $0.systemIdentifier == system })
+            let known = try Instances.all(context).first(where: { $0.systemIdentifier == system })
         else { return }
+        guard known.state != .deleted else {
+            throw PgkeepError(
+                .exists,
+                "this server was protected as \"\(known.name)\", which lies in the trash",
+                hint: "take it out and go on: pgkeep instance undelete \(known.name), then"
+                    + " pgkeep instance resume \(known.name)"
+            )
+        }
         throw PgkeepError(
             .exists,
             "this server is protected already, as \"\(known.name)\"",

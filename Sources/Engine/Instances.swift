@@ -3,15 +3,37 @@ public import Vaulting
 
 /// The instances of a vault, and their recovery points, as commands name them.
 public enum Instances {
-    /// All instances, by name.
+    /// All instances but those in the trash, by name.
     public static func list(_ context: JobContext) throws -> [InstanceRecord] {
+        try all(context).filter { $0.state != .deleted }
+    }
+
+    /// All instances, by name.
+    public static func all(_ context: JobContext) throws -> [InstanceRecord] {
         try context.vault.instances(clock: context.clock).list().compactMap(\.value)
     }
 
     /// The instance called `name`.
     ///
-    /// Throws `.notFound`, naming those there are.
+    /// Throws `.notFound`, naming those there are, also for one in the trash.
     public static func find(_ context: JobContext, _ name: InstanceName) throws -> InstanceRecord {
+        let found = try findAny(context, name)
+        guard found.state == .deleted else { return found }
+        let until = found.trash.map { ", which is possible until \($0.purgeAt)" } ?? ""
+        throw PgkeepError(
+            .notFound,
+            "instance \"\(name)\" is deleted; it lies in the trash",
+            hint: "take it out first\(until): pgkeep instance undelete \(name)"
+        )
+    }
+
+    /// The instance called `name`, also when it lies in the trash.
+    ///
+    /// Throws `.notFound`, naming those there are.
+    public static func findAny(
+        _ context: JobContext,
+        _ name: InstanceName
+    ) throws -> InstanceRecord {
         let store = context.vault.instances(clock: context.clock)
         if let found = try store.read(name.description)?.value { return found }
         let known = try list(context).map(\.name.description)
@@ -21,6 +43,20 @@ public enum Instances {
             hint: known.isEmpty
                 ? "add it: pgkeep instance add \(name) --source CONNINFO"
                 : "there are: \(known.joined(separator: ", "))"
+        )
+    }
+
+    /// Throws `.refused` when an instance's protection is stopped, as its record says now.
+    static func requireActive(_ context: JobContext, _ instance: InstanceRecord) throws {
+        let store = context.vault.instances(clock: context.clock)
+        let now = try store.read(instance.name.description)?.value ?? instance
+        guard now.state != .active else { return }
+        throw PgkeepError(
+            .refused,
+            "the protection of \(now.name) is stopped (\(now.state.rawValue))",
+            hint: now.state == .deleted
+                ? "take it out of the trash first: pgkeep instance undelete \(now.name)"
+                : "take it up again first: pgkeep instance resume \(now.name)"
         )
     }
 }

@@ -26,11 +26,11 @@ public struct JobContext: Sendable {
     /// How often a job's record tells how far it is.
     public let pace: JobPace
 
-    /// Bundles the dependencies of one job.
+    /// Bundles the dependencies of one job; unless told otherwise it logs nothing.
     public init(
         vault: Vault,
         clock: any Clock = SystemClock(),
-        log: Logger,
+        log: Logger = Logger(label: "pgkeep") { _ in SwiftLogNoOpLogHandler() },
         meter: ProgressMeter = ProgressMeter(),
         token: CancellationToken = CancellationToken(),
         pace: JobPace = .calm

@@ -38,6 +38,9 @@ public enum Terminal {
         }
     }
 
+    /// True when what is typed comes from a terminal, not from a pipe or a file.
+    public static var isInputTerminal: Bool { isatty(STDIN_FILENO) == 1 }
+
     /// Asks for a secret on the controlling terminal without showing what is typed.
     ///
     /// Returns the bytes of the line, which the caller owns and wipes; nil when the process has no
@@ -47,16 +50,34 @@ public enum Terminal {
         _ prompt: String,
         token: CancellationToken
     ) throws(PgkeepError) -> [UInt8]? {
+        try readBytes(prompt, isShown: false, token: token)
+    }
+
+    /// Asks for a line on the controlling terminal; nil when the process has none. Throws the
+    /// token's error when it is cancelled meanwhile.
+    public static func readLine(
+        _ prompt: String,
+        token: CancellationToken
+    ) throws(PgkeepError) -> String? {
+        guard let bytes = try readBytes(prompt, isShown: true, token: token) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func readBytes(
+        _ prompt: String,
+        isShown: Bool,
+        token: CancellationToken
+    ) throws(PgkeepError) -> [UInt8]? {
         guard let terminal = try? File("/dev/tty", .update) else { return nil }
         let descriptor = terminal.descriptor
-        var shown = termios()
-        guard tcgetattr(descriptor, &shown) == 0 else { return nil }
-        var hidden = shown
-        hidden.c_lflag &= ~tcflag_t(ECHO)
-        tcsetattr(descriptor, TCSAFLUSH, &hidden)
+        var before = termios()
+        guard tcgetattr(descriptor, &before) == 0 else { return nil }
+        var during = before
+        if !isShown { during.c_lflag &= ~tcflag_t(ECHO) }
+        tcsetattr(descriptor, TCSAFLUSH, &during)
         defer {
-            tcsetattr(descriptor, TCSAFLUSH, &shown)
-            _ = Glibc.write(descriptor, "\n", 1)
+            tcsetattr(descriptor, TCSAFLUSH, &before)
+            if !isShown { _ = Glibc.write(descriptor, "\n", 1) }
         }
         _ = Glibc.write(descriptor, prompt, prompt.utf8.count)
         // The line is read in one call, so no copy of a part is left behind by a growing array.

@@ -200,6 +200,14 @@ public enum ObjectPlace: Hashable, Sendable {
         }
     }
 
+    /// True for what stays of an instance that is deleted for good.
+    var isMarker: Bool {
+        switch self {
+        case .gone, .claim: true
+        default: false
+        }
+    }
+
     /// The kinds a sealed object of this name may have; empty when it is none.
     public var kinds: [ObjectKind] {
         switch self {

@@ -23,9 +23,11 @@ public struct BackupJob {
 
     /// Runs the backup; blocks until the point is committed.
     ///
-    /// Throws what is wrong with the source (`.source…`), `.busy` when another backup of the
-    /// instance runs, `.sourceForeign` for another cluster, store errors, `.cancelled`.
+    /// Throws `.refused` when its protection is stopped, what is wrong with the source
+    /// (`.source…`), `.busy` when another backup of the instance runs, `.sourceForeign` for another
+    /// cluster, store errors, `.cancelled`.
     public func run() throws -> BackupResult {
+        try Instances.requireActive(context, instance)
         do {
             return try attempt(options)
         } catch let error as PgkeepError where error.code == .sourceIncremental {

@@ -50,10 +50,12 @@ public struct PointDeletion {
     /// Deletes it; durable on return, also on a full disk.
     ///
     /// Throws `.notFound`, `.usage` when several begin so, `.refused` for the newest point that can
-    /// be restored.
+    /// be restored and by a guard.
     public func run() throws -> Report {
         let (points, damaged) = try Points.list(context, instance)
         let id = try find(points.map(\.id) + damaged.map(\.id))
+        let expiresAt = points.first { $0.id == id }?.expiresAt
+        try Guards.check(context, instance, .deletePoint(expiresAt: expiresAt))
         if try newestGood(points) == id {
             throw PgkeepError(
                 .refused,

@@ -38,10 +38,17 @@ public struct PruneJob {
     /// it; throws when nothing can be done at all: store out of reach, cancelled.
     public func run() throws -> PruneReport {
         context.meter.begin("prune")
-        let records = try Instances.list(context)
+        let trash = try TrashPurge.run(
+            context,
+            context.clock.now,
+            isDry: isDry,
+            instance: instance
+        )
+        let records = try Instances.all(context)
         let systems =
             try instance.map { [$0.systemIdentifier] } ?? PointStore.systems(context.vault)
         var report = PruneReport(isDry: isDry)
+        report.trash = trash
         for system in systems {
             let record = records.first { $0.systemIdentifier == system }
             let name = record?.name.description ?? system.hex
@@ -161,7 +168,7 @@ struct PrunedWAL {
 
     /// The start of the smallest segment there can be around `position`.
     private func segmentStart(_ position: LSN) throws -> LSN {
-        let sizes = try Instances.list(context).filter { $0.systemIdentifier == system }
+        let sizes = try Instances.all(context).filter { $0.systemIdentifier == system }
         let size = sizes.first?.segmentSize ?? .standard
         return WALSegment(timeline: 1, containing: position, size: size).start
     }

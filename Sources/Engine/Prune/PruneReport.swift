@@ -107,15 +107,20 @@ public struct PruneReport: Sendable, Encodable {
     public var isDry: Bool
     /// By name.
     public var instances: [Instance] = []
+    /// Instances whose time in the trash is over.
+    public var trash: [TrashPurge.Report] = []
     /// All bytes let go.
-    public var droppedBytes: UInt64 { instances.reduce(0) { $0 + $1.droppedBytes } }
+    public var droppedBytes: UInt64 {
+        instances.reduce(0) { $0 + $1.droppedBytes }
+            + trash.reduce(0) { $0 + ($1.fate == .due ? 0 : $1.bytes) }
+    }
     /// Instances that could not be pruned, with the reason.
     public var failed: [String: String] = [:]
     /// The first of those failures.
     public var error: PgkeepError?
 
     enum CodingKeys: String, CodingKey {
-        case instances, failed
+        case instances, failed, trash
         case isDry = "dry_run"
         case droppedBytes = "dropped_bytes"
     }
@@ -129,6 +134,7 @@ public struct PruneReport: Sendable, Encodable {
         try container.encode(instances, forKey: .instances)
         try container.encode(droppedBytes, forKey: .droppedBytes)
         try container.encode(failed, forKey: .failed)
+        try container.encode(trash, forKey: .trash)
     }
 }
 

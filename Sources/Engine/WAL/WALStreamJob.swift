@@ -16,8 +16,8 @@ public final class WALStreamJob {
     private var wasLost = false
     /// Where the server's slot begins to keep WAL.
     private var slotStart: LSN?
-    /// Where to go on behind a gap that was accepted.
-    private var skipsTo: LSN?
+    /// Where to go on behind a gap that was accepted, and why there is one.
+    private var skipsTo: (position: LSN, cause: WALHoldings.GapCause)?
     private var total = StreamBoard.State(timeline: 0, durable: .zero)
 
     /// Waiting times between attempts to reconnect: doubling up to the last.
@@ -32,9 +32,11 @@ public final class WALStreamJob {
 
     /// Streams; returns when it has caught up (if that was asked for) or was cancelled in order.
     ///
-    /// Throws `.busy` when the instance is streamed already, `.slotLost` and `.walRemoved` for WAL
+    /// Throws `.refused` when its protection is stopped (which also ends a running stream in good
+    /// order), `.busy` when the instance is streamed already, `.slotLost` and `.walRemoved` for WAL
     /// that is gone, `.sourceForeign`, `.integrity` for contradicting WAL, store errors.
     public func run() throws -> WALStreamResult {
+        try Instances.requireActive(context, instance)
         let lease = try Lease.begin(
             context.vault,
             instance.systemIdentifier,
@@ -44,6 +46,7 @@ public final class WALStreamJob {
         defer { try? lease.end() }
         let claim = try Claim.acquire(.stream, lease: lease, token: context.token)
         defer { try? claim.release() }
+        lease.endWhenStopped(context, instance)
         context.meter.begin("stream")
         var wait = Self.retrySeconds.first
         while !context.token.isCancelled {
@@ -262,16 +265,16 @@ public final class WALStreamJob {
             history: history,
             slot: slot
         )
-        if let kept = skipsTo, kept > start.position {
+        if let kept = skipsTo, kept.position > start.position {
             try LossRecord(
                 systemIdentifier: instance.systemIdentifier,
                 timeline: start.timeline,
                 from: start.position,
-                to: kept,
-                cause: .slotLost,
+                to: kept.position,
+                cause: kept.cause,
                 at: context.clock.now
             ).store(in: context.vault, clock: context.clock)
-            start.position = kept
+            start.position = kept.position
         }
         skipsTo = nil
         slotStart = slot?.restartLSN.map {
@@ -281,8 +284,15 @@ public final class WALStreamJob {
     }
 
     /// WAL between the archive and what the server still has is gone. Goes on behind it when the
-    /// operator accepted that, else says how to.
+    /// operator accepted that, now or by stopping protection for a while, else says how to.
     private func handleRemoval(_ error: PgkeepError) throws {
+        if let slotStart,
+            try LossRecord.list(context.vault, instance.systemIdentifier)
+                .contains(where: { $0.cause == .stopped && $0.end == slotStart })
+        {
+            skipsTo = (slotStart, .stopped)
+            return
+        }
         guard options.acceptsGap, let slotStart else {
             throw PgkeepError(
                 wasLost ? .slotLost : .walRemoved,
@@ -294,7 +304,7 @@ public final class WALStreamJob {
                 cause: error
             )
         }
-        skipsTo = slotStart
+        skipsTo = (slotStart, .slotLost)
     }
 
     /// What passes by itself: the server is away, restarts, or still holds our last connection.

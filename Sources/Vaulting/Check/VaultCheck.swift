@@ -107,12 +107,17 @@ public final class VaultCheck {
         report.objects = objects.count
         try examine(VaultNames.vaultFile) { try vault.verifyFile() }
         try checkSlots(objects)
-        let systems = Set(objects.compactMap { ObjectPlace($0.name).system }).sorted()
+        let known = objects.map { ObjectPlace($0.name) }
+        let systems = Set(known.compactMap(\.system)).sorted()
+        // Of instances deleted for good only markers are there, and no record.
+        let present = Set(known.filter { !$0.isMarker }.compactMap(\.system))
         var scrubs = [Scrub(self, system: nil)]
         for system in systems {
             let points = try checkRoots(system)
             try checkOrphans(system)
-            try ArchiveCheck(self, system).run(points.map(\.point))
+            if present.contains(system) {
+                try ArchiveCheck(self, system).run(points.map(\.point))
+            }
             let scrub = Scrub(self, system: system)
             if level >= .decode { scrub.add(points.map(\.point.id)) }
             scrubs.append(scrub)

@@ -30,7 +30,7 @@ public struct VaultUsage: Sendable {
 
     /// By instance.
     public private(set) var instances: [SystemIdentifier: Instance] = [:]
-    /// Bytes that belong to no instance: `vault.json`, keys, records.
+    /// Bytes that belong to no instance: `vault.json`, keys, records, markers of deleted ones.
     public private(set) var vaultBytes: UInt64 = 0
     /// Objects.
     public private(set) var objects = 0
@@ -42,10 +42,11 @@ public struct VaultUsage: Sendable {
 
     /// Counts what is in `vault` now.
     public init(_ vault: Vault) throws {
-        for object in try vault.store.list(prefix: "") {
+        let listed = try vault.store.list(prefix: "").map { ($0, ObjectPlace($0.name)) }
+        let systems = Set(listed.filter { !$0.1.isMarker }.compactMap(\.1.system))
+        for (object, place) in listed {
             objects += 1
-            let place = ObjectPlace(object.name)
-            if let system = place.system {
+            if let system = place.system, systems.contains(system) {
                 instances[system, default: Instance()].count(object, place)
             } else {
                 vaultBytes += object.size

@@ -93,7 +93,7 @@ public final class Lease: Sendable {
     func setDraft(_ number: UInt32) { state.change { $0.record.draft = number } }
 
     /// Runs `check` after every sign of life, on the thread that gives it.
-    func afterEachBeat(_ check: @escaping @Sendable () -> Void) {
+    public func afterEachBeat(_ check: @escaping @Sendable () -> Void) {
         state.change { $0.checks.append(check) }
     }
 

@@ -25,10 +25,11 @@ public enum PointStore {
         }
     }
 
-    /// The instances that have objects of their own.
+    /// The instances that have objects of their own, beside the markers that stay of deleted ones.
     public static func systems(_ vault: Vault) throws -> [SystemIdentifier] {
-        let names = try vault.store.list(prefix: VaultNames.instancesPrefix)
-        return Set(names.compactMap { ObjectPlace($0.name).system }).sorted()
+        let objects = try vault.store.list(prefix: VaultNames.instancesPrefix)
+        let places = objects.map { ObjectPlace($0.name) }
+        return Set(places.filter { !$0.isMarker }.compactMap(\.system)).sorted()
     }
 
     /// True when a point's root, which may be damaged, is there and not condemned.

@@ -4,7 +4,11 @@ import ArgumentParser
 struct InstanceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "instance",
-        abstract: "Put PostgreSQL instances under protection.",
-        subcommands: [InstanceAdd.self, InstanceList.self, InstanceShow.self]
+        abstract: "Put PostgreSQL instances under protection, stop and delete them.",
+        subcommands: [
+            InstanceAdd.self, InstanceList.self, InstanceShow.self, InstanceStop.self,
+            InstanceResume.self, InstanceDelete.self, InstanceUndelete.self, InstanceLock.self,
+            InstanceUnlock.self,
+        ]
     )
 }

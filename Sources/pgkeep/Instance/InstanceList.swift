@@ -22,7 +22,7 @@ struct InstanceList: Verb {
     }
 
     func answer(_ session: Session) throws -> Answer {
-        Answer(instances: try Instances.list(session.context()))
+        Answer(instances: try Instances.all(session.context()))
     }
 
     func lines(_ answer: Answer) -> [String] {

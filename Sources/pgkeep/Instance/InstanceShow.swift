@@ -38,7 +38,7 @@ struct InstanceShow: Verb {
 
     func answer(_ session: Session) throws -> Answer {
         let context = try session.context()
-        let record = try Instances.find(context, instance.name)
+        let record = try Instances.findAny(context, instance.name)
         let points = try Points.list(context, record).points
         return Answer(instance: record, points: points.count, lastPoint: points.last)
     }
@@ -48,6 +48,12 @@ struct InstanceShow: Verb {
         var facts = Facts()
         facts.add("name", record.name.description)
         facts.add("state", record.state.rawValue)
+        facts.add("stopped", record.stoppedAt.map(Wording.time))
+        facts.add("because", record.stopReason?.rawValue)
+        facts.add("deleted by", record.trash.map { "\($0.by), \($0.reason.rawValue)" })
+        facts.add("comment", record.trash?.comment)
+        facts.add("deleted for good", record.trash.map { Wording.time($0.purgeAt) })
+        facts.add("lock", record.lock?.rawValue)
         facts.add("source", record.source)
         facts.add("slot", record.slot)
         facts.add("version", record.serverVersion.description)

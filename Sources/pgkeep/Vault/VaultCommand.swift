@@ -4,10 +4,10 @@ import ArgumentParser
 struct VaultCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vault",
-        abstract: "Create, check, measure and prune a vault; say who can open it.",
+        abstract: "Create, check, measure and prune a vault; say who can open it and what may go.",
         subcommands: [
             VaultInit.self, VaultCheckVerb.self, VaultUsageVerb.self, VaultPruneVerb.self,
-            VaultKeyCommand.self,
+            VaultKeyCommand.self, VaultImmutabilityCommand.self,
         ]
     )
 }

@@ -72,6 +72,9 @@ struct VaultPruneVerb: Verb {
             let isWorthIt = instance.hasDropped || !instance.warnings.isEmpty
             if isWorthIt || dryRun || global.verbose { lines += Self.lines(instance) }
         }
+        lines += answer.trash.map {
+            "\($0.instance) (trash): \($0.fate.rawValue), \(Wording.bytes($0.bytes)): \($0.reason)"
+        }
         lines += answer.failed.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         if dryRun {
             lines.append("\(Wording.bytes(answer.droppedBytes)) would be freed.")

@@ -17,9 +17,12 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
         /// Up to when the server is known to have committed nothing after `latest`, when that is
         /// later.
         public var streamedUntil: Timestamp?
+        /// True for a backup without WAL beyond what makes it consistent, while later ones have.
+        public var isIsland = false
 
         private enum CodingKeys: String, CodingKey {
             case earliest, latest, timeline, points
+            case isIsland = "island"
             case earliestLSN = "earliest_lsn"
             case latestLSN = "latest_lsn"
             case streamedUntil = "streamed_until"
@@ -34,6 +37,10 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
         public var to: LSN
         /// Why.
         public var cause: WALHoldings.GapCause
+        /// The last moment within reach before it; nil when there is none.
+        public var fromTime: Timestamp?
+        /// The first moment within reach after it; nil when there is none.
+        public var toTime: Timestamp?
 
         /// Missing WAL.
         public init(from: LSN, to: LSN, cause: WALHoldings.GapCause) {
@@ -43,9 +50,22 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
         }
 
         private enum CodingKeys: String, CodingKey {
-            case cause
+            case cause, reason
             case from = "from_lsn"
             case to = "to_lsn"
+            case fromTime = "from_time"
+            case toTime = "to_time"
+        }
+
+        /// Adds the cause in words to what scripts match on.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(from, forKey: .from)
+            try container.encode(to, forKey: .to)
+            try container.encode(fromTime, forKey: .fromTime)
+            try container.encode(toTime, forKey: .toTime)
+            try container.encode(cause, forKey: .cause)
+            try container.encode(cause.words, forKey: .reason)
         }
     }
 
@@ -87,6 +107,7 @@ public struct RecoveryWindow: Hashable, Sendable, Encodable {
         }
         intervals.sort { ($0.timeline, $0.earliestLSN) < ($1.timeline, $1.earliestLSN) }
         gaps = Set(gaps).sorted { ($0.from, $0.to) < ($1.from, $1.to) }
+        complete(points: points, segmentSize: wal.segmentSize)
     }
 
     private static func interval(

@@ -88,9 +88,13 @@ struct RecoveryWindowTests {
         let text = String(decoding: try encoder.encode(archive.window), as: UTF8.self)
         #expect(
             text == """
-                {"gaps":[{"cause":"never-archived","from_lsn":"0/2000000","to_lsn":"0/3000000"}],\
+                {"gaps":[{"cause":"never-archived","from_lsn":"0/2000000",\
+                "from_time":"2023-11-14T22:14:22Z",\
+                "reason":"nobody streamed it while the server still had it",\
+                "to_lsn":"0/3000000","to_time":null}],\
                 "intervals":[{"earliest":"2023-11-14T22:13:21Z",\
-                "earliest_lsn":"\(point.stopLSN)","latest":"2023-11-14T22:14:22Z",\
+                "earliest_lsn":"\(point.stopLSN)","island":false,\
+                "latest":"2023-11-14T22:14:22Z",\
                 "latest_lsn":"\(cluster.end)","points":["\(point.id)"],"timeline":1}]}
                 """
         )
@@ -132,6 +136,11 @@ struct RecoveryWindowTests {
         let window = archive.window
         #expect(window.intervals.map(\.points) == [[points[0].id], [points[1].id, points[2].id]])
         #expect(window.gaps.map(\.cause) == [.pruned])
+        #expect(window.gaps.map(\.cause.words).allSatisfy { $0.contains("let go") })
+        #expect(window.gaps.first?.fromTime == window.intervals[0].end)
+        #expect(window.gaps.first?.toTime == points[1].consistentAt)
+        // The newest interval is no island, however short.
+        #expect(window.intervals.map(\.isIsland) == [true, false])
         #expect(try archive.plan(.immediate(points[0].id)).isReachable)
         let between = points[1].consistentAt.adding(seconds: -300)
         #expect(try archive.plan(.time(between)).reason.contains("pruned"))

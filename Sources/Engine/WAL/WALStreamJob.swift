@@ -112,6 +112,10 @@ public final class WALStreamJob {
         )
         var start = try chooseStart(connection, settings, identity)
         let target = options.untilCaughtUp ? identity.position : nil
+        let heartbeat = options.heartbeatSeconds.map {
+            Heartbeat(context, instance, settings, seconds: $0)
+        }
+        defer { heartbeat?.stop() }
         context.log.info(
             "streaming",
             metadata: [

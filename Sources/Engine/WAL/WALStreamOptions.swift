@@ -8,6 +8,8 @@ public struct WALStreamOptions: Sendable {
     public var acceptsGap: Bool
     /// Name at the server, for `synchronous_standby_names`.
     public var applicationName: String
+    /// Seconds between small commits of our own on the source; nil for none.
+    public var heartbeatSeconds: Double?
 
     /// The name the server sees unless told otherwise.
     public static let applicationNameDefault = "pgkeep"
@@ -16,11 +18,13 @@ public struct WALStreamOptions: Sendable {
     public init(
         untilCaughtUp: Bool = false,
         acceptsGap: Bool = false,
-        applicationName: String = applicationNameDefault
+        applicationName: String = applicationNameDefault,
+        heartbeatSeconds: Double? = nil
     ) {
         self.untilCaughtUp = untilCaughtUp
         self.acceptsGap = acceptsGap
         self.applicationName = applicationName
+        self.heartbeatSeconds = heartbeatSeconds
     }
 }
 

@@ -11,9 +11,11 @@ struct WALStreamVerb: Verb {
         discussion: """
             What is acknowledged to the server is durable in the vault. Named in the server's \
             synchronous_standby_names (as pgkeep), no acknowledged commit is ever lost. Lost \
-            connections are made again; Ctrl-C or SIGTERM ends it cleanly.
+            connections are made again; Ctrl-C or SIGTERM ends it cleanly. Recovery stops at \
+            commits only: on a server that is often idle, --heartbeat makes a small one of its own \
+            every so many seconds (never on a standby).
 
-              pgkeep wal stream main
+              pgkeep wal stream main --heartbeat 60
               pgkeep wal stream main --until-caught-up
             """
     )
@@ -34,15 +36,34 @@ struct WALStreamVerb: Verb {
     )
     var applicationName = WALStreamOptions.applicationNameDefault
 
+    @Option(
+        help: ArgumentHelp(
+            "Commit a message to nobody on the server every so many seconds.",
+            valueName: "seconds"
+        )
+    )
+    var heartbeat: Int?
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func answer(_ session: Session) throws -> WALStreamResult {
+        if let heartbeat {
+            try Limits.check(heartbeat, "--heartbeat", 1...86400)
+            guard !untilCaughtUp else {
+                throw PgkeepError(
+                    .usage,
+                    "--heartbeat needs a stream that stays",
+                    hint: "leave out --heartbeat or --until-caught-up"
+                )
+            }
+        }
         let context = try session.context()
         let record = try Instances.find(context, instance.name)
         let options = WALStreamOptions(
             untilCaughtUp: untilCaughtUp,
             acceptsGap: acceptGap,
-            applicationName: applicationName
+            applicationName: applicationName,
+            heartbeatSeconds: heartbeat.map(Double.init)
         )
         return try Job.run(
             context,

@@ -18,7 +18,8 @@ struct WindowShow: Verb {
         abstract: "Show the recovery window and its gaps.",
         discussion: """
             The window is a set of intervals: every moment in one of them can be restored. Missing \
-            WAL divides them.
+            WAL divides them, and each gap says why. An island is one backup that restores to its \
+            own end: give its id with --point.
 
               pgkeep window show main
             """
@@ -37,17 +38,31 @@ struct WindowShow: Verb {
             return ["Nothing can be restored yet: pgkeep backup create \(instance.text)"]
         }
         var table = Table(
-            ["FROM (UTC)", "TO (UTC)", "FROM LSN", "TO LSN", "TLI", "POINTS"],
+            ["FROM (UTC)", "TO (UTC)", "FROM LSN", "TO LSN", "TLI", "POINTS", ""],
             numbers: [4, 5]
         )
         for interval in answer.intervals {
             table.add([
                 Wording.time(interval.earliest),
-                Wording.time(interval.streamedUntil ?? interval.latest),
+                Wording.time(interval.end),
                 interval.earliestLSN.description, interval.latestLSN.description,
                 String(interval.timeline), String(interval.points.count),
+                interval.isIsland ? "island" : "",
             ])
         }
-        return table.lines + answer.gaps.map { "gap: \($0.from) to \($0.to): \($0.cause.rawValue)" }
+        var lines = table.lines + answer.gaps.map(Self.line)
+        if let idle = answer.intervals.last?.idleWords { lines.append(idle) }
+        return lines
+    }
+
+    private static func line(_ gap: RecoveryWindow.Gap) -> String {
+        let times =
+            switch (gap.fromTime, gap.toTime) {
+            case (let from?, let to?): "\(Wording.time(from)) to \(Wording.time(to)), "
+            case (let from?, nil): "from \(Wording.time(from)) on, "
+            case (nil, let to?): "until \(Wording.time(to)), "
+            case (nil, nil): ""
+            }
+        return "gap: \(times)WAL \(gap.from) to \(gap.to): \(gap.cause.words)"
     }
 }

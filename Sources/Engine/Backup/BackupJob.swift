@@ -130,7 +130,7 @@ public struct BackupJob {
             return BackupResult(
                 point: committed,
                 warnings: preflight.warnings + streams.warnings + captured.warnings
-                    + damage(committed),
+                    + damage(committed) + quotaWarnings(committed),
                 hints: streams.hints
             )
         } catch {
@@ -217,6 +217,12 @@ public struct BackupJob {
         point.label = options.label
         point.note = options.note
         return point
+    }
+
+    /// Tells of a quota that is passed. The point is committed: nothing here may fail it.
+    private func quotaWarnings(_ point: RecoveryPoint) -> [String] {
+        let said = try? Quota.warning(context, instance, sourceBytes: point.logicalBytes)
+        return said.map { [$0] } ?? []
     }
 
     private func damage(_ point: RecoveryPoint) -> [String] {

@@ -13,6 +13,8 @@ public struct VaultUsage: Sendable {
         public var walBytes: UInt64 = 0
         /// Bytes of WAL objects by the day they were written, in days since 1970.
         public var walByDay: [Int64: UInt64] = [:]
+        /// Bytes of WAL objects by the hour they were written, in hours since 1970.
+        public var walByHour: [Int64: UInt64] = [:]
         /// Whole segments.
         public var walSegments: UInt64 = 0
         /// Bytes of WAL in parts of segments.
@@ -62,6 +64,7 @@ extension VaultUsage.Instance {
         case .wal:
             walBytes += object.size
             walByDay[object.modified.day, default: 0] += object.size
+            walByHour[object.modified.seconds / 3600, default: 0] += object.size
             switch WALObjectName(object.name)?.form {
             case .sealed: walSegments += 1
             case .part(let length): walPartBytes += UInt64(length)

@@ -16,4 +16,26 @@ enum Limits {
             )
         }
     }
+
+    /// Throws `.usage` for a price that is none.
+    static func checkPrice(_ price: Double?) throws(PgkeepError) {
+        guard let price, !(price.isFinite && price >= 0) else { return }
+        throw PgkeepError(
+            .usage,
+            "--price \(price) is no price",
+            hint: "give what a GiB costs for a month, like 0.095"
+        )
+    }
+
+    /// The bytes a size names.
+    static func bytes(_ text: String, _ option: String) throws(PgkeepError) -> UInt64 {
+        guard case .bytes(let bytes) = Amount(text) else {
+            throw PgkeepError(
+                .usage,
+                "\(option) \(text) is no size",
+                hint: "write it like 500MB, 20GiB or 1T"
+            )
+        }
+        return bytes
+    }
 }

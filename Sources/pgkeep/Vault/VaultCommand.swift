@@ -6,8 +6,9 @@ struct VaultCommand: ParsableCommand {
         commandName: "vault",
         abstract: "Create, check, measure and prune a vault; say who can open it and what may go.",
         subcommands: [
-            VaultInit.self, VaultCheckVerb.self, VaultUsageVerb.self, VaultPruneVerb.self,
-            VaultKeyCommand.self, VaultImmutabilityCommand.self,
+            VaultInit.self, VaultCheckVerb.self, VaultUsageVerb.self, VaultForecast.self,
+            VaultQuota.self, VaultPruneVerb.self, VaultKeyCommand.self,
+            VaultImmutabilityCommand.self,
         ]
     )
 }

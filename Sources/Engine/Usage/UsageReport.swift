@@ -44,12 +44,32 @@ public struct UsageReport: Sendable, Encodable {
         }
     }
 
+    /// WAL that was stored in one hour.
+    public struct Hour: Sendable, Encodable {
+        /// The hour it begins, UTC.
+        public var hour: Timestamp
+        /// Bytes of WAL that are still there.
+        public var walBytes: UInt64
+
+        enum CodingKeys: String, CodingKey {
+            case hour
+            case walBytes = "wal_bytes"
+        }
+    }
+
     /// One instance.
     public struct Instance: Sendable, Encodable {
         /// Its name; the system identifier in hexadecimal when no record names it.
         public var name: String
         /// Its cluster.
         public var systemIdentifier: SystemIdentifier
+        /// Whether it is still protected; nil when no record names it any more. What a stopped
+        /// instance left in the vault is counted like all else.
+        public var state: String?
+        /// True when its server is gone for good and only the vault's part is left.
+        public var deprovisioned = false
+        /// Bytes of backups: all packs.
+        public var baseBytes: UInt64 = 0
         /// Bytes of pages in packs that a point needs.
         public var pageBytes: UInt64 = 0
         /// Bytes of maps, catalogs and captured files in packs that a point needs.
@@ -62,7 +82,9 @@ public struct UsageReport: Sendable, Encodable {
         public var historyBytes: UInt64 = 0
         /// Bytes of roots, leases, markers.
         public var controlBytes: UInt64 = 0
-        /// All bytes.
+        /// Bytes of what is neither backup nor WAL: histories, roots, leases, markers.
+        public var metaBytes: UInt64 = 0
+        /// All bytes: backups, WAL and meta.
         public var totalBytes: UInt64 = 0
         /// Bytes of the files all points together restore.
         public var logicalBytes: UInt64 = 0
@@ -70,13 +92,27 @@ public struct UsageReport: Sendable, Encodable {
         public var walLogicalBytes: UInt64 = 0
         /// Bytes that backups with a parent, and WAL, add in a day: the mean of the last week.
         public var growthPerDay: UInt64 = 0
+        /// Bytes of the files the newest point restores: the source's size.
+        public var sourceBytes: UInt64 = 0
+        /// Bytes of the packs the newest point needs, those shared with others included.
+        public var newestPointBytes: UInt64 = 0
+        /// How much it may take before somebody is told.
+        public var quota = StorageQuota.standard
+        /// What lies beyond the quota, and what that costs.
+        public var cost = StorageCost(usedBytes: 0, quotaBytes: 0)
         /// What was added day by day, oldest first; at most 31 days.
         public var days: [Day] = []
+        /// WAL hour by hour, oldest first; hours of the last two days that have any.
+        public var hours: [Hour] = []
         /// Its points, oldest first.
         public var points: [Point] = []
 
         enum CodingKeys: String, CodingKey {
-            case name, days, points
+            case name, state, deprovisioned, days, hours, points, quota, cost
+            case baseBytes = "base_bytes"
+            case metaBytes = "meta_bytes"
+            case sourceBytes = "source_bytes"
+            case newestPointBytes = "newest_point_bytes"
             case systemIdentifier = "system_identifier"
             case pageBytes = "page_bytes"
             case mapBytes = "map_bytes"
@@ -93,6 +129,12 @@ public struct UsageReport: Sendable, Encodable {
 
     /// By name.
     public var instances: [Instance]
+    /// Bytes of all backups.
+    public var baseBytes: UInt64
+    /// Bytes of all WAL.
+    public var walBytes: UInt64
+    /// Bytes of all else: the vault's own records and keys, and what instances have of that kind.
+    public var metaBytes: UInt64
     /// Bytes of the vault's own records and keys.
     public var vaultBytes: UInt64
     /// All bytes.
@@ -104,26 +146,45 @@ public struct UsageReport: Sendable, Encodable {
 
     enum CodingKeys: String, CodingKey {
         case instances, objects
+        case baseBytes = "base_bytes"
+        case walBytes = "wal_bytes"
+        case metaBytes = "meta_bytes"
         case vaultBytes = "vault_bytes"
         case totalBytes = "total_bytes"
         case freeBytes = "free_bytes"
     }
 
     /// Counts what is in the vault now.
-    public static func read(_ context: JobContext) throws -> UsageReport {
+    ///
+    /// - Parameter price: of a GiB beyond an instance's quota for a month.
+    public static func read(_ context: JobContext, price: Double? = nil) throws -> UsageReport {
         let usage = try VaultUsage(context.vault)
         let records = try context.vault.instances(clock: context.clock).listReadable()
             .compactMap(\.value)
+        let quotas = try Quota.list(context)
         let instances = try usage.instances.map { system, objects in
-            try InstanceUsage(
+            var instance = try InstanceUsage(
                 context,
                 system,
                 record: records.first { $0.systemIdentifier == system },
                 objects
             ).report()
+            instance.quota = quotas[system] ?? .standard
+            instance.cost = StorageCost(
+                usedBytes: instance.totalBytes,
+                quotaBytes: instance.quota.bytes(ofSource: instance.sourceBytes),
+                price: price
+            )
+            return instance
+        }
+        let sum = { (part: KeyPath<Instance, UInt64>) in
+            instances.reduce(0) { $0 + $1[keyPath: part] }
         }
         return UsageReport(
             instances: instances.sorted { $0.name < $1.name },
+            baseBytes: sum(\.baseBytes),
+            walBytes: sum(\.walBytes),
+            metaBytes: sum(\.metaBytes) + usage.vaultBytes,
             vaultBytes: usage.vaultBytes,
             totalBytes: usage.totalBytes,
             objects: usage.objects,

@@ -21,6 +21,7 @@ struct InstanceUsage {
 
     private static let weekDays: Double = 7
     private static let daysShown = 31
+    private static let hoursShown: Int64 = 48
 
     init(
         _ context: JobContext,
@@ -36,7 +37,8 @@ struct InstanceUsage {
 
     func report() throws -> UsageReport.Instance {
         var needs: [PackID: Need] = [:]
-        let points = try readPoints(&needs)
+        var newest: [PackInfo] = []
+        let points = try readPoints(&needs, &newest)
         var result = UsageReport.Instance(
             name: record?.name.description ?? system.hex,
             systemIdentifier: system
@@ -55,6 +57,12 @@ struct InstanceUsage {
         result.walBytes = objects.walBytes
         result.historyBytes = objects.historyBytes
         result.controlBytes = objects.controlBytes
+        result.state = record?.state.rawValue
+        result.deprovisioned = record?.isDeprovisioned ?? true
+        result.baseBytes = objects.packBytes
+        result.metaBytes = objects.historyBytes + objects.controlBytes
+        result.sourceBytes = points.last?.logicalBytes ?? 0
+        result.newestPointBytes = newest.reduce(0) { $0 + (objects.packs[$1.id] ?? 0) }
         result.totalBytes = objects.totalBytes
         result.logicalBytes = points.reduce(0) { $0 + $1.logicalBytes }
         let size = record?.segmentSize ?? points.last?.segmentSize ?? .standard
@@ -70,11 +78,15 @@ struct InstanceUsage {
         }
         result.growthPerDay = growth(points)
         result.days = days(points)
+        result.hours = hours()
         return result
     }
 
     /// The readable points, oldest first; counts who needs which pack.
-    private func readPoints(_ needs: inout [PackID: Need]) throws -> [RecoveryPoint] {
+    private func readPoints(
+        _ needs: inout [PackID: Need],
+        _ newest: inout [PackInfo]
+    ) throws -> [RecoveryPoint] {
         var points: [RecoveryPoint] = []
         for listed in try PointStore.list(context.vault, system) {
             let root: PointRoot
@@ -84,6 +96,7 @@ struct InstanceUsage {
                 continue
             }
             points.append(root.point)
+            newest = root.packs.map(\.info)
             for pack in root.packs {
                 needs[pack.info.id]?.points += 1
                 if needs[pack.info.id] == nil {
@@ -119,6 +132,13 @@ struct InstanceUsage {
                 baseBytes: base[$0] ?? 0,
                 walBytes: objects.walByDay[$0] ?? 0
             )
+        }
+    }
+
+    private func hours() -> [UsageReport.Hour] {
+        let first = context.clock.now.seconds / 3600 - Self.hoursShown
+        return objects.walByHour.filter { $0.key > first }.sorted { $0.key < $1.key }.map {
+            UsageReport.Hour(hour: Timestamp(seconds: $0.key * 3600), walBytes: $0.value)
         }
     }
 }

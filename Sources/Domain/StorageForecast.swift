@@ -1,0 +1,33 @@
+/// What a retention of some days and a number of copies will take, from what is known of one
+/// instance: the calculator behind `vault forecast`.
+public struct StorageForecast: Hashable, Sendable {
+    /// Bytes of one backup all by itself.
+    public var baseBytes: UInt64
+    /// Bytes that later backups and WAL add in a day.
+    public var bytesPerDay: UInt64
+    /// Bytes that cost nothing.
+    public var quotaBytes: UInt64
+
+    /// A forecast for one instance.
+    public init(baseBytes: UInt64, bytesPerDay: UInt64, quotaBytes: UInt64) {
+        self.baseBytes = baseBytes
+        self.bytesPerDay = bytesPerDay
+        self.quotaBytes = quotaBytes
+    }
+
+    /// Bytes in use once `days` of history are kept in `copies`: a base, and what the days add.
+    ///
+    /// Grows with both arguments.
+    public func bytes(retentionDays days: Int, copies: Int) -> UInt64 {
+        precondition(days >= 0 && copies >= 1)
+        let (history, wraps) = bytesPerDay.multipliedReportingOverflow(by: UInt64(days))
+        let (one, overflows) = baseBytes.addingReportingOverflow(history)
+        let (all, exceeds) = one.multipliedReportingOverflow(by: UInt64(copies))
+        return wraps || overflows || exceeds ? .max : all
+    }
+
+    /// How many days of additions the quota holds: 250 GiB at 25 GiB a day are 10 days.
+    ///
+    /// Nil when nothing is added.
+    public var freeDays: UInt64? { bytesPerDay > 0 ? quotaBytes / bytesPerDay : nil }
+}

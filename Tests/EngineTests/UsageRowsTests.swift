@@ -1,0 +1,144 @@
+import Domain
+import FoundationEssentials
+import Platform
+import TestSupport
+import Testing
+
+/// What a protected server takes in the vault, as the operator is told.
+@Suite(.enabled(if: PostgresInstallation.serversWanted), .serialized)
+struct UsageRowsTests {
+    private struct Usage: Decodable {
+        struct Cost: Decodable {
+            var usedBytes: UInt64
+            var quotaBytes: UInt64
+            var excessBytes: UInt64
+            var costPerMonth: Double?
+        }
+
+        struct Hour: Decodable {
+            var walBytes: UInt64
+        }
+
+        struct Instance: Decodable {
+            var name: String
+            var state: String?
+            var baseBytes: UInt64
+            var walBytes: UInt64
+            var metaBytes: UInt64
+            var totalBytes: UInt64
+            var sourceBytes: UInt64
+            var newestPointBytes: UInt64
+            var growthPerDay: UInt64
+            var cost: Cost
+            var hours: [Hour]
+        }
+
+        var instances: [Instance]
+        var baseBytes: UInt64
+        var walBytes: UInt64
+        var metaBytes: UInt64
+        var totalBytes: UInt64
+    }
+
+    private struct Forecast: Decodable {
+        var totalBytes: UInt64
+    }
+
+    @Test func `row 26, 29, 30, 31, 76: usage, quota, growth and metrics of a live server`() throws
+    {
+        let major = try #require(PostgresInstallation.testedMajors.last)
+        try ProtectedServer.with(
+            PostgresInstallation.required(major),
+            prepare: { try $0.pgbenchInit() }
+        ) { protected in
+            let before = try usage(protected)
+            try sumsUp(before, protected)
+
+            // Row 30: writing lets WAL grow, whatever the size of the database.
+            try protected.server.runPgbench(transactions: 300)
+            try protected.catchUp()
+            let after = try usage(protected)
+            try sumsUp(after, protected)
+            #expect(after.walBytes > before.walBytes)
+            #expect(after.baseBytes == before.baseBytes)
+            let hours = after.instances.first?.hours.reduce(0) { $0 + $1.walBytes }
+            #expect(hours == after.walBytes)
+            #expect(try #require(after.instances.first).growthPerDay > 0)
+
+            try checkForecast(protected, after)
+            try checkQuota(protected)
+            try checkMetrics(protected)
+        }
+    }
+
+    private func usage(_ protected: ProtectedServer) throws -> Usage {
+        try protected.ask(["vault", "usage", "--price", "0.5"], as: Usage.self)
+    }
+
+    /// Row 29: the parts are the whole, and the whole is what the file system says; the store's
+    /// reserve for a full disk is no object.
+    private func sumsUp(_ usage: Usage, _ protected: ProtectedServer) throws {
+        let text = try CommandRunner().check(
+            "/usr/bin/find",
+            [protected.vault, "-type", "f", "!", "-name", "reserve", "-printf", "%s\\n"]
+        )
+        let sizes = text.split(separator: "\n").compactMap { UInt64($0) }
+        #expect(usage.totalBytes == sizes.reduce(0, +))
+        #expect(usage.baseBytes + usage.walBytes + usage.metaBytes == usage.totalBytes)
+        for instance in usage.instances {
+            #expect(
+                instance.baseBytes + instance.walBytes + instance.metaBytes == instance.totalBytes
+            )
+            #expect(instance.cost.usedBytes == instance.totalBytes)
+            #expect(instance.cost.quotaBytes == instance.sourceBytes)
+            #expect(instance.state == "active")
+        }
+    }
+
+    /// Row 31: never less for more days or more copies; never less than there is already.
+    private func checkForecast(_ protected: ProtectedServer, _ usage: Usage) throws {
+        func total(_ days: Int, _ copies: Int) throws -> UInt64 {
+            let words = ["vault", "forecast", "--retention", "\(days)", "--copies", "\(copies)"]
+            return try protected.ask(words, as: Forecast.self).totalBytes
+        }
+        let instance = try #require(usage.instances.first)
+        #expect(try total(7, 1) == instance.newestPointBytes + 7 * instance.growthPerDay)
+        #expect(try total(8, 1) > total(7, 1))
+        #expect(try total(7, 2) == 2 * total(7, 1))
+    }
+
+    /// Row 26: a quota that is passed is said, and the backup is kept.
+    private func checkQuota(_ protected: ProtectedServer) throws {
+        try protected.succeed(["vault", "quota", ProtectedServer.name, "1kB"])
+        let point = try protected.backup()
+        #expect(point.state == "completed")
+        #expect(point.warnings?.contains { $0.hasPrefix("quota-exceeded") } == true)
+        #expect(try protected.points().map(\.id).contains(point.id))
+        let instance = try #require(try usage(protected).instances.first)
+        #expect(instance.cost.quotaBytes == 1000)
+        #expect(instance.cost.excessBytes == instance.totalBytes - 1000)
+        let cost = Double(instance.cost.excessBytes) / Double(1 << 30) * 0.5
+        #expect(instance.cost.costPerMonth.map { abs($0 - cost) < 1e-9 } == true)
+        let status = try protected.succeed(["status"])
+        #expect(status.errors.contains("pgkeep vault quota main"))
+
+        try protected.succeed(["vault", "quota", ProtectedServer.name, "100TiB"])
+        #expect(try protected.backup().warnings?.contains { $0.hasPrefix("quota") } == false)
+    }
+
+    /// Row 76: a scrape holds the bytes each instance uses.
+    private func checkMetrics(_ protected: ProtectedServer) throws {
+        let usage = try #require(try usage(protected).instances.first)
+        let lines = try protected.succeed(["metrics"]).output.split(separator: "\n")
+        for (kind, bytes) in [
+            ("base", usage.baseBytes), ("wal", usage.walBytes), ("meta", usage.metaBytes),
+        ] {
+            let label = "{instance=\"main\",kind=\"\(kind)\"}"
+            #expect(lines.contains("pgkeep_vault_used_bytes\(label) \(bytes)"))
+        }
+        let form = /[a-z_]+\{[^{}]*\} [-+.e0-9]+/
+        for line in lines where !line.hasPrefix("#") {
+            #expect(line.wholeMatch(of: form) != nil, "\(line)")
+        }
+    }
+}

@@ -23,6 +23,7 @@ struct Pgkeep: ParsableCommand {
         subcommands: [
             VaultCommand.self, InstanceCommand.self, BackupCommand.self, WALCommand.self,
             WindowCommand.self, RestoreCommand.self, JobCommand.self, ActivityCommand.self,
+            StatusVerb.self, DoctorVerb.self, MetricsVerb.self, ErrorsCommand.self,
         ]
     )
 

@@ -16,10 +16,15 @@ protocol Verb: ParsableCommand {
 
     /// The failure an answer tells of, for verbs that report what they found and fail for it.
     func failure(_ answer: Answer) -> PgkeepError?
+
+    /// The exit code of a run whose answer tells of no failure.
+    func exitStatus(_ answer: Answer) -> Int32
 }
 
 extension Verb {
     func failure(_ answer: Answer) -> PgkeepError? { nil }
+
+    func exitStatus(_ answer: Answer) -> Int32 { ExitStatus.ok.rawValue }
 
     func run() throws {
         let session = try Session(global)
@@ -35,6 +40,8 @@ extension Verb {
             for line in report.lines { session.screen.line(line) }
             throw ExitCode(report.exit)
         }
+        let status = exitStatus(answer)
+        if status != ExitStatus.ok.rawValue { throw ExitCode(status) }
     }
 
     private func withProgress(_ session: Session, _ body: () throws -> Answer) throws -> Answer {

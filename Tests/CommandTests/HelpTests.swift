@@ -10,6 +10,8 @@ struct HelpTests {
         "instance show", "backup create", "backup list", "backup show", "wal stream",
         "wal status", "wal fetch", "window show", "restore plan", "restore start", "job list",
         "job show", "job watch", "job cancel", "activity list", "activity verify",
+        "vault forecast", "vault quota", "status", "doctor", "metrics", "errors explain",
+        "errors list",
     ]
 
     @Test(arguments: verbs)

@@ -16,6 +16,12 @@ struct UsageTests {
         "restore start main --to-dir /tmp/x --tablespace x",
         "restore start main --to-dir /tmp/x --set =1",
         "restore start main --to-dir /tmp/x --port 70000", "vault init --quiet --verbose",
+        "vault init /tmp/x --no-encrypt", "vault usage --price -1", "vault usage --price nan",
+        "vault forecast --retention 0", "vault forecast --copies 0",
+        "vault forecast --size 1GiB", "vault forecast --size 1GiB --per-day soon",
+        "vault quota main much", "vault quota main 0%", "wal stream main --heartbeat 0",
+        "wal stream main --heartbeat 5 --until-caught-up", "doctor --instance Main",
+        "errors explain",
     ]
 
     @Test(arguments: wrongLines)

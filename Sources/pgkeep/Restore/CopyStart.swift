@@ -94,7 +94,7 @@ struct CopyStart {
     }
 
     /// The major version a `postgres` program says it is of.
-    private static func major(_ program: String) -> Int? {
+    static func major(_ program: String) -> Int? {
         let said = try? waiting {
             try await ProgramOutput.read(program, ["--version"], limit: 4096)
         }

@@ -1,0 +1,189 @@
+public import Domain
+import Platform
+import Vaulting
+
+/// How one instance is protected, read from the vault alone and without opening any WAL: names of
+/// segments, roots of points, and what streams tell of themselves.
+public struct InstanceStatus: Sendable, Encodable {
+    /// Its name.
+    public var name: InstanceName
+    /// Its cluster.
+    public var systemIdentifier: SystemIdentifier
+    /// How well it is protected.
+    public var state: Protection.State
+    /// What made it so, the worst first, each with the command that helps.
+    public var reasons: [Protection.Reason]
+    /// Usable recovery points.
+    public var points: Int
+    /// Damaged ones.
+    public var damagedPoints: Int
+    /// When the newest usable one was made.
+    public var lastPointAt: Timestamp?
+    /// The earliest moment within reach.
+    public var windowFrom: Timestamp?
+    /// The latest moment the vault is known to reach; there may be gaps between, see window show.
+    public var windowTo: Timestamp?
+    /// True when a stream is connected.
+    public var streaming: Bool
+    /// Bytes the server has and the vault lacks; nil without a stream.
+    public var lagBytes: UInt64?
+    /// For how long the vault may lack something: what would be lost if the server died now.
+    public var rpoSeconds: Double?
+    /// Bytes it takes in the vault.
+    public var storedBytes: UInt64
+    /// Its quota in bytes.
+    public var quotaBytes: UInt64
+    /// True when it takes more than its quota.
+    public var quotaExceeded: Bool
+
+    enum CodingKeys: String, CodingKey {
+        case name, state, reasons, points, streaming
+        case systemIdentifier = "system_identifier"
+        case damagedPoints = "damaged_points"
+        case lastPointAt = "last_point_at"
+        case windowFrom = "window_from"
+        case windowTo = "window_to"
+        case lagBytes = "lag_bytes"
+        case rpoSeconds = "rpo_seconds"
+        case storedBytes = "stored_bytes"
+        case quotaBytes = "quota_bytes"
+        case quotaExceeded = "quota_exceeded"
+    }
+
+    /// Writes every key, unknown values as null.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(name, forKey: .name)
+        try container.encode(systemIdentifier, forKey: .systemIdentifier)
+        try container.encode(state, forKey: .state)
+        try container.encode(reasons, forKey: .reasons)
+        try container.encode(points, forKey: .points)
+        try container.encode(damagedPoints, forKey: .damagedPoints)
+        try container.encode(lastPointAt, forKey: .lastPointAt)
+        try container.encode(windowFrom, forKey: .windowFrom)
+        try container.encode(windowTo, forKey: .windowTo)
+        try container.encode(streaming, forKey: .streaming)
+        try container.encode(lagBytes, forKey: .lagBytes)
+        try container.encode(rpoSeconds, forKey: .rpoSeconds)
+        try container.encode(storedBytes, forKey: .storedBytes)
+        try container.encode(quotaBytes, forKey: .quotaBytes)
+        try container.encode(quotaExceeded, forKey: .quotaExceeded)
+    }
+
+    /// Looks at an instance that takes `storedBytes`.
+    static func read(
+        _ context: JobContext,
+        _ record: InstanceRecord,
+        storedBytes: UInt64,
+        quota: StorageQuota
+    ) throws -> InstanceStatus {
+        let system = record.systemIdentifier
+        let now = context.clock.now
+        let found = try Points.list(context, record)
+        let archive = try WALArchive.load(context.vault, system, segmentSize: record.segmentSize)
+        let coverage = WALCoverage(archive, losses: try LossRecord.list(context.vault, system))
+        let usable = found.points.filter { $0.state == .completed && coverage.carries($0) }
+        let stream = try StreamLookup.status(context.vault, system, now: now)
+        let heard = try StreamEvidence.list(context, system).map(\.time).max()
+        let newest = usable.last
+
+        var facts = Protection.Facts(
+            name: record.name.description,
+            now: now,
+            addedAt: record.createdAt
+        )
+        facts.isDeleted = record.state == .deleted
+        facts.ended = ended(record)
+        facts.newestPoint = newest?.consistentAt
+        facts.damagedPoints = found.damaged.count + found.points.count - usable.count
+        facts.hasGapAhead = newest.map(coverage.hasGap(after:)) ?? false
+        facts.knownUntil = [heard, newest?.consistentAt].compactMap { $0 }.max()
+        let lag = stream.map { ($0.serverLSN, max($0.durableLSN, .zero)) }
+            .map { $0.0 > $0.1 ? $0.0 - $0.1 : 0 }
+        let behind = stream.map { status in
+            lag == 0 ? 0 : max(0, now.seconds(since: status.caughtUpAt ?? status.at))
+        }
+        facts.stream = stream.map {
+            Protection.Stream(
+                isConnected: $0.isConnected,
+                lagSeconds: behind ?? 0,
+                failure: $0.failure
+            )
+        }
+        let protection = Protection(facts)
+        let allowed = quota.bytes(ofSource: newest?.logicalBytes ?? 0)
+        return InstanceStatus(
+            name: record.name,
+            systemIdentifier: system,
+            state: protection.state,
+            reasons: protection.reasons,
+            points: usable.count,
+            damagedPoints: facts.damagedPoints,
+            lastPointAt: newest?.finishedAt,
+            windowFrom: usable.first?.consistentAt,
+            windowTo: newest == nil ? nil : facts.knownUntil,
+            streaming: stream?.isConnected ?? false,
+            lagBytes: lag,
+            rpoSeconds: stream?.isConnected == true
+                ? behind : facts.knownUntil.map { max(0, now.seconds(since: $0)) },
+            storedBytes: storedBytes,
+            quotaBytes: allowed,
+            quotaExceeded: newest != nil && storedBytes > allowed
+        )
+    }
+}
+
+extension InstanceStatus {
+    /// How protection was ended on purpose, in words; nil while it is active.
+    private static func ended(_ record: InstanceRecord) -> String? {
+        let when = record.stoppedAt.map { " at \($0)" } ?? ""
+        switch record.state {
+        case .active: return nil
+        case .stoppedForever:
+            return "protection was stopped\(when); everything is kept for ever"
+        case .stoppedPolicy:
+            return "protection was stopped\(when); points expire, the newest stays"
+        case .deleted:
+            return record.trash.map { "in the trash until \($0.purgeAt)" }
+                ?? "its data is deleted"
+        }
+    }
+}
+
+/// Which WAL is held, judged by names: fast, and right about what is missing, not about damage.
+struct WALCoverage {
+    private let numbers: [UInt64]
+    private let losses: [WALHoldings.Loss]
+    private let size: WALSegmentSize
+
+    init(_ archive: WALArchive, losses: [WALHoldings.Loss]) {
+        numbers = Set(archive.segments.map(\.number)).sorted()
+        self.losses = losses
+        size = archive.segmentSize
+    }
+
+    /// True when every segment the point needs to become consistent is there.
+    func carries(_ point: RecoveryPoint) -> Bool {
+        let first = point.startLSN.rawValue / size.bytes
+        let last = max(point.stopLSN.rawValue, 1) - 1
+        return (first...max(first, last / size.bytes)).allSatisfy(isHeld)
+    }
+
+    /// True when WAL behind the point's end is missing: a hole between segments, or a loss known.
+    func hasGap(after point: RecoveryPoint) -> Bool {
+        if losses.contains(where: { $0.end > point.stopLSN && $0.cause != .pruned }) { return true }
+        let first = point.startLSN.rawValue / size.bytes
+        let behind = numbers.filter { $0 >= first }
+        return zip(behind, behind.dropFirst()).contains { $1 != $0 + 1 }
+    }
+
+    private func isHeld(_ number: UInt64) -> Bool {
+        var low = numbers.startIndex
+        var high = numbers.endIndex
+        while low < high {
+            let middle = (low + high) / 2
+            if numbers[middle] < number { low = middle + 1 } else { high = middle }
+        }
+        return low < numbers.endIndex && numbers[low] == number
+    }
+}

@@ -1,0 +1,56 @@
+public import Domain
+import Platform
+import Storage
+import Vaulting
+
+/// The state of everything a vault protects: what `status` shows, the worst first.
+public struct StatusReport: Sendable, Encodable {
+    /// The worst state of any instance; nil when there is none.
+    public var state: Protection.State?
+    /// The worst first, then by name.
+    public var instances: [InstanceStatus]
+    /// Where the vault is.
+    public var vault: String
+    /// Bytes in the vault.
+    public var totalBytes: UInt64
+    /// Bytes its storage still has; nil when it cannot say.
+    public var freeBytes: UInt64?
+
+    enum CodingKeys: String, CodingKey {
+        case state, instances, vault
+        case totalBytes = "total_bytes"
+        case freeBytes = "free_bytes"
+    }
+
+    /// Writes every key, unknown values as null.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(state, forKey: .state)
+        try container.encode(instances, forKey: .instances)
+        try container.encode(vault, forKey: .vault)
+        try container.encode(totalBytes, forKey: .totalBytes)
+        try container.encode(freeBytes, forKey: .freeBytes)
+    }
+
+    /// Reads the vault; asks no server.
+    public static func read(_ context: JobContext) throws -> StatusReport {
+        let usage = try VaultUsage(context.vault)
+        let quotas = try Quota.list(context)
+        var instances = try Instances.list(context).map { record in
+            try InstanceStatus.read(
+                context,
+                record,
+                storedBytes: usage.instances[record.systemIdentifier]?.totalBytes ?? 0,
+                quota: quotas[record.systemIdentifier] ?? .standard
+            )
+        }
+        instances.sort { ($1.state, $0.name) < ($0.state, $1.name) }
+        return StatusReport(
+            state: instances.first?.state,
+            instances: instances,
+            vault: context.vault.store.location,
+            totalBytes: usage.totalBytes,
+            freeBytes: try context.vault.store.space()?.freeBytes
+        )
+    }
+}

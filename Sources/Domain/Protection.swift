@@ -57,6 +57,23 @@ public struct Protection: Hashable, Sendable {
         }
     }
 
+    /// A job that failed.
+    public struct FailedJob: Hashable, Sendable {
+        /// Its id.
+        public var id: String
+        /// When it ended.
+        public var at: Timestamp
+        /// The error code it ended with.
+        public var code: String
+
+        /// A failed job.
+        public init(id: String, at: Timestamp, code: String) {
+            self.id = id
+            self.at = at
+            self.code = code
+        }
+    }
+
     /// What the vault knows of an instance.
     public struct Facts: Hashable, Sendable {
         /// Its name.
@@ -77,6 +94,8 @@ public struct Protection: Hashable, Sendable {
         public var stream: Stream?
         /// Until when the vault is known to have everything, without a stream.
         public var knownUntil: Timestamp?
+        /// The newest backup job, when it failed and no point was made since.
+        public var failedBackup: FailedJob?
         /// WAL behind the newest point is missing.
         public var hasGapAhead = false
         /// Seconds after which a backup counts as overdue.
@@ -108,7 +127,7 @@ public struct Protection: Hashable, Sendable {
         if facts.isDeleted {
             let what = "it is deleted: \(facts.ended ?? "in the trash")"
             let next = "pgkeep instance undelete \(facts.name)"
-            reasons.append(Reason(.notProtected, what, next: next))
+            reasons.append(Reason(.stopped, what, next: next))
         } else if let ended = facts.ended {
             let next = "pgkeep instance resume \(facts.name)"
             reasons.append(Reason(.stopped, ended, next: next))
@@ -151,6 +170,10 @@ public struct Protection: Hashable, Sendable {
         let isAway = facts.stream.map { !$0.isConnected && $0.lagSeconds == 0 } ?? false
         if !isAway, facts.now.seconds(since: newest) > facts.backupDueSeconds {
             reasons.append(Reason(.degraded, "the last backup is of \(newest)", next: backup))
+        }
+        if !isAway, let failed = facts.failedBackup {
+            let what = "the backup of \(failed.at) failed: \(failed.code)"
+            reasons.append(Reason(.degraded, what, next: "pgkeep job show \(failed.id)"))
         }
         if facts.hasGapAhead {
             let what = "WAL after the last backup is missing: nothing behind the gap is restorable"

@@ -5,6 +5,7 @@ extension WALHoldings.GapCause {
         case .neverArchived: "nobody streamed it while the server still had it"
         case .slotLost: "the replication slot was lost before it was streamed"
         case .pruned: "it was let go together with the points that needed it"
+        case .stopped: "protection was stopped when it was written"
         case .damaged: "it is in the vault but cannot be read"
         }
     }

@@ -55,6 +55,9 @@ struct ProtectionTests {
             $0.newestPoint = Self.now.adding(seconds: -3 * 86400)
         }
         expect(.degraded, "backup create main") { $0.hasGapAhead = true }
+        expect(.degraded, "job show 17") {
+            $0.failedBackup = Protection.FailedJob(id: "17", at: Self.now, code: "source.auth")
+        }
         expect(.degraded, "vault check") { $0.damagedPoints = 1 }
         expect(.paused, "doctor --instance main") {
             $0.stream = Protection.Stream(isConnected: false, lagSeconds: 0, failure: "gone")
@@ -77,7 +80,7 @@ struct ProtectionTests {
             $0.ended = "stopped"
             $0.newestPoint = nil
         }
-        expect(.notProtected, "instance undelete main") {
+        expect(.stopped, "instance undelete main") {
             $0.ended = "until Sunday"
             $0.isDeleted = true
         }

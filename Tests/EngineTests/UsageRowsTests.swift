@@ -119,6 +119,8 @@ struct UsageRowsTests {
         #expect(instance.cost.excessBytes == instance.totalBytes - 1000)
         let cost = Double(instance.cost.excessBytes) / Double(1 << 30) * 0.5
         #expect(instance.cost.costPerMonth.map { abs($0 - cost) < 1e-9 } == true)
+        let log = try protected.succeed(["activity", "list", "--json"]).output
+        #expect(log.contains("quota-set") && log.contains("100%") && log.contains("1000"))
         let status = try protected.succeed(["status"])
         #expect(status.errors.contains("pgkeep vault quota main"))
 

@@ -75,7 +75,8 @@ public struct InstanceStatus: Sendable, Encodable {
         _ context: JobContext,
         _ record: InstanceRecord,
         storedBytes: UInt64,
-        quota: StorageQuota
+        quota: StorageQuota,
+        jobs: [JobRecord] = []
     ) throws -> InstanceStatus {
         let system = record.systemIdentifier
         let now = context.clock.now
@@ -96,6 +97,7 @@ public struct InstanceStatus: Sendable, Encodable {
         facts.ended = ended(record)
         facts.newestPoint = newest?.consistentAt
         facts.damagedPoints = found.damaged.count + found.points.count - usable.count
+        facts.failedBackup = failure(jobs, of: record, since: newest?.startedAt)
         facts.hasGapAhead = newest.map(coverage.hasGap(after:)) ?? false
         facts.knownUntil = [heard, newest?.consistentAt].compactMap { $0 }.max()
         let lag = stream.map { ($0.serverLSN, max($0.durableLSN, .zero)) }
@@ -134,6 +136,26 @@ public struct InstanceStatus: Sendable, Encodable {
 }
 
 extension InstanceStatus {
+    /// The newest backup job, when it failed and none has made a point since.
+    private static func failure(
+        _ jobs: [JobRecord],
+        of record: InstanceRecord,
+        since newest: Timestamp?
+    ) -> Protection.FailedJob? {
+        let ended = jobs.last {
+            $0.kind == .backup && $0.instance == record.name && $0.state.isEnd
+                && $0.state != .skipped
+        }
+        guard let ended, ended.state == .failed, newest.map({ ended.time > $0 }) ?? true else {
+            return nil
+        }
+        return Protection.FailedJob(
+            id: ended.id.description,
+            at: ended.time,
+            code: ended.errorCode ?? ErrorCode.unexpected.name
+        )
+    }
+
     /// How protection was ended on purpose, in words; nil while it is active.
     private static func ended(_ record: InstanceRecord) -> String? {
         let when = record.stoppedAt.map { " at \($0)" } ?? ""

@@ -9,6 +9,10 @@ public struct StatusReport: Sendable, Encodable {
     public var state: Protection.State?
     /// The worst first, then by name.
     public var instances: [InstanceStatus]
+    /// Jobs that run now.
+    public var runningJobs: Int
+    /// Jobs that failed in the last day.
+    public var failedJobs: Int
     /// Where the vault is.
     public var vault: String
     /// Bytes in the vault.
@@ -18,6 +22,8 @@ public struct StatusReport: Sendable, Encodable {
 
     enum CodingKeys: String, CodingKey {
         case state, instances, vault
+        case runningJobs = "running_jobs"
+        case failedJobs = "failed_jobs_24h"
         case totalBytes = "total_bytes"
         case freeBytes = "free_bytes"
     }
@@ -27,6 +33,8 @@ public struct StatusReport: Sendable, Encodable {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(state, forKey: .state)
         try container.encode(instances, forKey: .instances)
+        try container.encode(runningJobs, forKey: .runningJobs)
+        try container.encode(failedJobs, forKey: .failedJobs)
         try container.encode(vault, forKey: .vault)
         try container.encode(totalBytes, forKey: .totalBytes)
         try container.encode(freeBytes, forKey: .freeBytes)
@@ -36,18 +44,22 @@ public struct StatusReport: Sendable, Encodable {
     public static func read(_ context: JobContext) throws -> StatusReport {
         let usage = try VaultUsage(context.vault)
         let quotas = try Quota.list(context)
-        var instances = try Instances.list(context).map { record in
+        let jobs = try Jobs.list(context, since: context.clock.now.adding(seconds: -86400))
+        var instances = try Instances.all(context).map { record in
             try InstanceStatus.read(
                 context,
                 record,
                 storedBytes: usage.instances[record.systemIdentifier]?.totalBytes ?? 0,
-                quota: quotas[record.systemIdentifier] ?? .standard
+                quota: quotas[record.systemIdentifier] ?? .standard,
+                jobs: jobs
             )
         }
         instances.sort { ($1.state, $0.name) < ($0.state, $1.name) }
         return StatusReport(
             state: instances.first?.state,
             instances: instances,
+            runningJobs: jobs.count { $0.state == .running },
+            failedJobs: jobs.count { $0.state == .failed },
             vault: context.vault.store.location,
             totalBytes: usage.totalBytes,
             freeBytes: try context.vault.store.space()?.freeBytes

@@ -11,8 +11,8 @@ struct JobList: Verb {
         abstract: "List jobs: what runs, and what ended in the last 7 days.",
         discussion: """
             Every run of anything is a job, also one that was skipped; whatever host it runs on, \
-            it is listed here. A job whose process was killed is closed as failed. Records are kept \
-            for 90 days. A stream that ends well and had nothing to fetch leaves no record.
+            it is listed here. A job whose process was killed is closed as failed. Records are \
+            kept for 90 days. A stream that ends well and had nothing to fetch leaves no record.
 
               pgkeep job list
               pgkeep job list --all --status failed,skipped

@@ -55,6 +55,12 @@ struct StatusVerb: Verb {
                 ]
             }
         }
+        if answer.runningJobs + answer.failedJobs > 0 {
+            lines.append(
+                "\(Wording.count(answer.runningJobs, "job")) running, \(answer.failedJobs) failed"
+                    + " in the last day: pgkeep job list"
+            )
+        }
         let free = answer.freeBytes.map { ", \(Wording.bytes($0)) free" } ?? ""
         return lines + ["The vault takes \(Wording.bytes(answer.totalBytes))\(free)."]
     }

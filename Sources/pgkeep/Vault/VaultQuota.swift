@@ -37,7 +37,15 @@ struct VaultQuota: Verb {
         let wanted = try value.map(Self.quota)
         let context = try session.context()
         let record = try Instances.find(context, instance.name)
-        if let wanted { try Quota.set(context, record, to: wanted) }
+        if let wanted {
+            let old = try Quota.read(context, record)
+            try Quota.set(context, record, to: wanted)
+            try ActivityLog(context.vault, context.clock).append(
+                action: "quota-set",
+                instance: record.name,
+                details: ["old": old.description, "new": wanted.description]
+            )
+        }
         return Answer(instance: record.name, quota: try Quota.read(context, record))
     }
 

@@ -153,7 +153,7 @@ public struct Protection: Hashable, Sendable {
         var reasons: [Reason] = []
         let backup = "pgkeep backup create \(facts.name)"
         if facts.damagedPoints > 0 {
-            let what = "\(facts.damagedPoints) recovery points are damaged"
+            let what = "damaged recovery points: \(facts.damagedPoints)"
             reasons.append(Reason(.degraded, what, next: "pgkeep vault check"))
         }
         guard let newest = facts.newestPoint else {

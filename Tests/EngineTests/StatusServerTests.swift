@@ -114,6 +114,20 @@ struct StatusServerTests {
             #expect(damaged.reasons.first?.next == "pgkeep backup create main")
             try protected.backup()
             #expect(try status(protected).state == "degraded")
+
+            // A backup that fails is said until one succeeds, with the job that tells more.
+            try protected.server.stop()
+            #expect(try protected.pgkeep(["backup", "create", "main"]).exitCode == 7)
+            let failed = try #require(
+                try status(protected).reasons.first { $0.what.contains("source.unreachable") }
+            )
+            let words = failed.next.split(separator: " ").dropFirst().map(String.init)
+            #expect(words.starts(with: ["job", "show"]))
+            try protected.succeed(words)
+            try protected.server.start()
+            try protected.backup()
+            let mended = try status(protected).reasons
+            #expect(!mended.contains { $0.what.contains("failed") })
         }
     }
 

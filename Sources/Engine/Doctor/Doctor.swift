@@ -117,8 +117,8 @@ public struct Doctor {
             exam.add(
                 .warning,
                 "quota",
-                "\(instance.name) takes \(instance.totalBytes) bytes, its quota is"
-                    + " \(instance.cost.quotaBytes)",
+                "\(instance.name) takes \(instance.totalBytes >> 20) MiB, its quota is"
+                    + " \(instance.cost.quotaBytes >> 20) MiB",
                 fix: "keep less, or raise it: pgkeep vault quota \(instance.name) VALUE"
             )
         }
@@ -126,12 +126,12 @@ public struct Doctor {
         let growth = usage.instances.reduce(0) { $0 + $1.growthPerDay }
         let days = growth > 0 ? space.freeBytes / growth : .max
         let share = Double(space.freeBytes) / Double(max(space.totalBytes, 1))
-        let left = growth > 0 ? ", enough for \(days) days of \(growth) bytes" : ""
+        let left = growth > 0 ? ", enough for \(days) days like the last" : ""
         exam.add(
             days < Self.daysFailing || share < Self.leastFreeShare
                 ? .failure : days < Self.daysWarned ? .warning : .ok,
             "space",
-            "\(space.freeBytes) of \(space.totalBytes) bytes are free\(left)",
+            "\(space.freeBytes >> 20) of \(space.totalBytes >> 20) MiB are free\(left)",
             fix: days < Self.daysWarned || share < Self.leastFreeShare
                 ? "give the vault more space, or keep less: pgkeep vault forecast, vault prune" : ""
         )

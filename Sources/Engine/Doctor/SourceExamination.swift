@@ -166,7 +166,7 @@ struct SourceExamination {
         exam.add(
             isEndangered ? .failure : .ok,
             "slot",
-            "the replication slot \(name) is \(use) and keeps \(kept) bytes of WAL"
+            "the replication slot \(name) is \(use) and keeps \(kept >> 20) MiB of WAL"
                 + (isEndangered ? ", more than it may: it will be lost" : ""),
             fix: isEndangered ? "pgkeep wal stream \(instance.name) at once" : ""
         )
@@ -288,7 +288,7 @@ struct SourceExamination {
             exam.add(
                 .ok,
                 "points",
-                "\(found.points.count) recovery points, the last of"
+                "recovery points: \(found.points.count), the last of"
                     + " \(last.finishedAt)"
             )
         }

@@ -37,7 +37,7 @@ struct WALStatusVerb: Verb {
         facts.add("last commit", answer.lastCommitAt.map(Wording.time))
         facts.add("not connected", answer.failure)
         for gap in answer.gaps {
-            facts.add("gap", "\(gap.from) to \(gap.to): \(gap.cause.rawValue)")
+            facts.add("gap", "\(gap.from) to \(gap.to): \(gap.cause.words)")
         }
         return facts.lines
     }

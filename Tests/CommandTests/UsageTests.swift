@@ -5,7 +5,10 @@ import Testing
 struct UsageTests {
     static let wrongLines = [
         "--bogus", "vault bogus", "vault init --bogus", "instance add", "instance add main",
-        "instance show", "instance show Main", "instance show a b",
+        "instance show", "instance show Main", "instance show a b", "instance stop main",
+        "instance stop main --retain some", "instance lock main --level x",
+        "instance stop main --retain forever --reason boredom",
+        "instance delete main --plan --token x",
         "backup create main --workers x",
         "backup create main --workers 0", "backup create main --max-rate 1",
         "backup create main --evacuate-below 81", "wal stream",

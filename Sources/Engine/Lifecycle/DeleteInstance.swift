@@ -146,7 +146,7 @@ public struct DeleteInstance {
         do {
             var backup = BackupOptions(trigger: .manual)
             backup.note = "the last one before its instance was deleted"
-            return try BackupJob(context: context, instance: record, options: backup).run()
+            return try RecordedBackup.run(context, record, backup)
         } catch let error as PgkeepError {
             throw PgkeepError(
                 error.code,

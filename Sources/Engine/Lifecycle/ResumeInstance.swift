@@ -67,7 +67,9 @@ public struct ResumeInstance {
             details: ["old": found.state.rawValue, "new": record.state.rawValue]
         )
         let backup = try takeBackup(record)
-        let pruned = try PruneJob(context: context, instance: record).run()
+        let pruned = try Job.run(context, kind: .prune, instance: name, trigger: "manual") {
+            try PruneJob(context: $0.context, instance: record).run()
+        }
         return Outcome(
             instance: record,
             gap: gap,
@@ -151,11 +153,7 @@ public struct ResumeInstance {
 
     private func takeBackup(_ record: InstanceRecord) throws -> BackupResult {
         do {
-            return try BackupJob(
-                context: context,
-                instance: record,
-                options: BackupOptions(trigger: .initial)
-            ).run()
+            return try RecordedBackup.run(context, record, BackupOptions(trigger: .initial))
         } catch let error as PgkeepError {
             throw PgkeepError(
                 error.code,

@@ -106,12 +106,7 @@ struct InstanceDelete: Verb {
             "Instance \(name) goes into the trash; nothing of it can be restored then.",
             word: name.description
         )
-        let outcome = try DeleteInstance(context: context, name: name, options: options).run()
-        return LifecycleAnswer(
-            outcome.instance,
-            finalPoint: outcome.finalPoint,
-            warnings: outcome.warnings
-        )
+        return try LifecycleAnswer.delete(context, name, options)
     }
 
     private func moment(_ text: String, after now: Timestamp) throws(PgkeepError) -> Timestamp {

@@ -21,7 +21,12 @@ struct InstanceResume: Verb {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func answer(_ session: Session) throws -> ResumeInstance.Outcome {
-        try ResumeInstance(context: session.context(), name: instance.name).run()
+        let (context, name) = (try session.context(), try instance.name)
+        return try Job.run(context, kind: .lifecycle, instance: name, trigger: "manual") { job in
+            let outcome = try ResumeInstance(context: job.context, name: name).run()
+            for warning in outcome.warnings { job.warn(warning) }
+            return outcome
+        }
     }
 
     func lines(_ answer: ResumeInstance.Outcome) -> [String] {

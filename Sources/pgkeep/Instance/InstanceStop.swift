@@ -65,13 +65,18 @@ struct InstanceStop: Verb {
                 + " \(record.state.rawValue).",
             word: name.description
         )
-        let outcome = try StopInstance(
-            context: context,
-            name: name,
-            retention: retention,
-            reason: reason,
-            comment: reasons.comment
-        ).run()
+        let outcome = try Job.run(context, kind: .lifecycle, instance: name, trigger: "manual") {
+            job in
+            let outcome = try StopInstance(
+                context: job.context,
+                name: name,
+                retention: retention,
+                reason: reason,
+                comment: reasons.comment
+            ).run()
+            for warning in outcome.warnings { job.warn(warning) }
+            return outcome
+        }
         return LifecycleAnswer(outcome.instance, warnings: outcome.warnings)
     }
 
@@ -87,8 +92,7 @@ struct InstanceStop: Verb {
         )
         var options = DeleteInstance.Options(confirmedName: confirmName, reason: reason)
         options.comment = reasons.comment
-        let outcome = try DeleteInstance(context: context, name: name, options: options).run()
-        return LifecycleAnswer(outcome.instance, warnings: outcome.warnings)
+        return try LifecycleAnswer.delete(context, name, options)
     }
 
     func lines(_ answer: LifecycleAnswer) -> [String] { answer.lines }

@@ -1,4 +1,5 @@
 import Domain
+import Engine
 import Vaulting
 
 /// What the verbs answer that change an instance's state: its record, and what should be known.
@@ -39,6 +40,27 @@ struct LifecycleAnswer: Encodable {
             let until = instance.trash.map { " until \(Wording.time($0.purgeAt))" } ?? ""
             return "Instance \(name) is in the trash\(until)\(lock)."
                 + " Take it out: pgkeep instance undelete \(name)"
+        }
+    }
+
+    /// Deletes an instance, as a job.
+    static func delete(
+        _ context: JobContext,
+        _ name: InstanceName,
+        _ options: DeleteInstance.Options
+    ) throws -> LifecycleAnswer {
+        try Job.run(context, kind: .delete, instance: name, trigger: "manual") { job in
+            let outcome = try DeleteInstance(
+                context: job.context,
+                name: name,
+                options: options
+            ).run()
+            for warning in outcome.warnings { job.warn(warning) }
+            return LifecycleAnswer(
+                outcome.instance,
+                finalPoint: outcome.finalPoint,
+                warnings: outcome.warnings
+            )
         }
     }
 

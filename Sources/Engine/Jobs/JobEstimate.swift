@@ -55,7 +55,7 @@ public struct JobEstimate: Sendable {
                     Cost(name: "connect", seconds: 0.2), Cost(name: "checkpoint", seconds: 0.5),
                     Cost(name: "copy", seconds: 0, rate: rates.baseBytesPerSecond),
                     Cost(name: "wal", seconds: 0.3),
-                    Cost(name: "commit", seconds: 0.1, share: 0.02),
+                    Cost(name: "commit", seconds: 0.3),
                 ], "copy"
             )
         case .restore:

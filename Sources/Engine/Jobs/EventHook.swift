@@ -10,6 +10,9 @@ public struct EventHook: Sendable {
     /// Seconds after which it is ended: what it tells others must not hold up a restore.
     private static let secondsMax = 30
 
+    /// Bytes of a document: what a pipe takes before anybody reads.
+    public static let bytesMax = 4096
+
     /// A command.
     public init(command: String) { self.command = command }
 
@@ -18,15 +21,19 @@ public struct EventHook: Sendable {
     ///
     /// Throws `.missingProgram` when it fails or does not end.
     public func tell(_ document: String) async throws(PgkeepError) {
+        precondition(document.utf8.count <= Self.bytesMax)
         let command = command
         let status: TerminationStatus?
         do {
+            // Filled before the command begins: whether it reads is its own affair.
+            let (input, filling) = try FileDescriptor.pipe()
+            try filling.closeAfter { _ = try filling.writeAll(document.utf8) }
             status = try await withThrowingTaskGroup(of: TerminationStatus?.self) { group in
                 group.addTask {
                     try await Subprocess.run(
                         .path(FilePath("/bin/sh")),
                         arguments: ["-c", command],
-                        input: .string(document),
+                        input: .fileDescriptor(input, closeAfterSpawningProcess: true),
                         output: .discarded,
                         error: .currentStandardError
                     ).terminationStatus

@@ -20,6 +20,14 @@ struct Notices {
         var errorCode: String?
         var message: String?
 
+        /// The event without what may be long.
+        var short: Event {
+            var event = self
+            event.details = [:]
+            event.message = message.map { String($0.unicodeScalars.prefix(400)) }
+            return event
+        }
+
         private enum CodingKeys: String, CodingKey {
             case event, at, instance, job, actor, details, message
             case errorCode = "error_code"
@@ -97,7 +105,10 @@ struct Notices {
             )
         }
         guard let hook else { return }
-        let document = JSONText.line(event) + "\n"
+        let full = JSONText.line(event) + "\n"
+        // Only a message or a path can be that long, and all of it is in the job's record.
+        let isLong = full.utf8.count > EventHook.bytesMax
+        let document = isLong ? JSONText.line(event.short) + "\n" : full
         attempt("nobody was told") { try waiting { try await hook.tell(document) } }
     }
 

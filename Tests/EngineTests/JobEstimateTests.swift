@@ -98,10 +98,12 @@ struct JobEstimateTests {
 
     @Test func `a copy that is not started waits for no replay`() {
         var estimate = JobEstimate(.restore, at: 0)
-        estimate.begin("sync", at: 0)
+        estimate.begin("fetch", at: 0)
+        estimate.begin("wal", at: 1)
+        estimate.begin("sync", at: 1.2)
         let progress = Progress(phase: "sync")
-        #expect((estimate.update(progress, planned: [:], at: 1).eta ?? 9) < 1)
-        let later = estimate.update(progress, planned: ["replay": 400_000_000], at: 1)
+        #expect((estimate.update(progress, planned: [:], at: 1.3).eta ?? 9) < 1)
+        let later = estimate.update(progress, planned: ["replay": 400_000_000], at: 2)
         #expect((later.eta ?? 0) > 10)
     }
 

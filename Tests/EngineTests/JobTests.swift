@@ -123,7 +123,7 @@ struct JobTests {
         let all = try Jobs.list(context)
         #expect(all.count == 5 && all.count { $0.state == .completed } == 4)
         #expect(all.filter { $0.state == .skipped }.map(\.skipReason) == ["no-change"])
-        #expect(all.last?.queuedAt != nil)
+        #expect(all.contains { $0.id == queued && $0.queuedAt != nil })
         #expect(
             throws: PgkeepError.self,
             "a job that has ended was run again",

@@ -17,6 +17,8 @@ public struct Retention: Sendable {
         case newestVerified
         /// The recovery window begins with it.
         case anchor
+        /// It shows how long the server was idle at the end of an interval.
+        case witness
         /// One of the newest, of which the policy wants so many.
         case redundancy(Int)
         /// An operator holds it.
@@ -101,6 +103,9 @@ public struct Retention: Sendable {
         for id in Self.anchors(good, intervals, since...Timestamp(microseconds: .max)) {
             kept[id, default: []].append(.anchor)
         }
+        for id in Self.witnesses(ordered, intervals, since) {
+            kept[id, default: []].append(.witness)
+        }
         for hold in holds {
             for id in Self.subjects(of: hold, good, intervals) {
                 kept[id, default: []].append(.held(hold.title))
@@ -137,6 +142,21 @@ public struct Retention: Sendable {
             }
             let usable = interval.points.filter { times[$0] != nil }
             return usable.last { (times[$0] ?? last) <= moments.lowerBound } ?? usable.first
+        }
+    }
+
+    /// The points whose end is the last moment of an interval that reaches into the window: without
+    /// them nobody would know that nothing newer existed until then. Damaged ones know it as well.
+    private static func witnesses(
+        _ points: [RecoveryPoint],
+        _ intervals: [RecoveryWindow.Interval],
+        _ since: Timestamp
+    ) -> [PointID] {
+        intervals.flatMap { interval -> [PointID] in
+            guard let until = interval.streamedUntil, until >= since else { return [] }
+            return points.filter {
+                $0.consistentAt == until && $0.stopLSN <= interval.latestLSN
+            }.map(\.id)
         }
     }
 

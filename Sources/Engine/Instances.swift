@@ -79,14 +79,19 @@ public enum Points {
         return (points, damaged)
     }
 
-    /// The one point whose id begins with `text`, of any instance.
+    /// The one point whose id begins with `text`, or whose name it is, of any instance
+    /// or of the one given.
     ///
     /// Throws `.notFound` when there is none, `.usage` when there are several.
-    public static func find(_ context: JobContext, _ text: String) throws -> RecoveryPoint {
+    public static func find(
+        _ context: JobContext,
+        _ text: String,
+        of instance: InstanceRecord? = nil
+    ) throws -> RecoveryPoint {
         var found: [RecoveryPoint] = []
-        for instance in try Instances.list(context) {
+        for instance in try instance.map({ [$0] }) ?? Instances.list(context) {
             found += try list(context, instance).points.filter {
-                $0.id.description.hasPrefix(text.lowercased())
+                $0.id.description.hasPrefix(text.lowercased()) || $0.name == text
             }
         }
         guard let point = found.first, !text.isEmpty else {

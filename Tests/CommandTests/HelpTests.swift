@@ -6,7 +6,9 @@ struct HelpTests {
     static let verbs = [
         "vault init", "vault check", "vault usage", "vault prune", "vault key list",
         "vault key add", "vault key remove", "vault key rotate", "instance add", "instance list",
-        "backup delete",
+        "backup delete", "policy create", "policy list", "policy show", "policy set",
+        "policy delete",
+        "policy limits", "instance change-policy", "hold add", "hold list", "hold release",
         "instance show", "backup create", "backup list", "backup show", "wal stream",
         "wal status", "wal fetch", "window show", "restore plan", "restore start", "job list",
         "job show", "job watch", "job cancel", "activity list", "activity verify",

@@ -66,7 +66,7 @@ struct PruneServerTests {
             try refuses(protected, points.map(\.id))
             for id in [points[0].id, String(points[2].id.prefix(35))] {
                 let answer = try protected.ask(
-                    ["backup", "delete", "main", id],
+                    ["backup", "delete", "main", id, "--automatic"],
                     as: Deleted.self
                 )
                 #expect((answer.pruneFreesBytes ?? 0) > 0)
@@ -123,7 +123,9 @@ struct PruneServerTests {
             try protected.server.runPgbench(transactions: 100)
             let second = try protected.backup()
             let running = try protected.startSlowBackup(8192)
-            try protected.succeed(["backup", "delete", "main", protected.firstPoint.id])
+            try protected.succeed([
+                "backup", "delete", "main", protected.firstPoint.id, "--automatic",
+            ])
             let prunes = try (0..<2).map { _ in try protected.startPgkeep(["vault", "prune"]) }
             for prune in prunes { #expect(prune.wait().succeeded, "\(prune.errorsSoFar)") }
             #expect(running.wait().succeeded, "\(running.errorsSoFar)")
@@ -170,7 +172,7 @@ struct PruneServerTests {
             }
             restore.signal(SIGSTOP)
             try #require(restore.isRunning, "it was too fast to be stopped")
-            try protected.succeed(["backup", "delete", "main", first])
+            try protected.succeed(["backup", "delete", "main", first, "--automatic"])
             let pinned = try prune(protected)
             #expect(pinned.points.first?.reason.contains("a restore is reading it") == true)
             #expect(try objects.names().contains { $0.hasSuffix("/rp/\(first)") })

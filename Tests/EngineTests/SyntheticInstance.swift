@@ -30,11 +30,12 @@ final class SyntheticInstance {
 
     init() throws { vault = try Vault.create(store: store, keySource: Self.key) }
 
-    /// Takes a backup, compared with `parent`.
+    /// Takes a backup, compared with `parent`; `describe` says more of the point.
     func backUp(
         after parent: PointID?,
         policy: Evacuation.Policy = Evacuation.Policy(),
-        damaged: Set<PackID> = []
+        damaged: Set<PackID> = [],
+        describe: (inout RecoveryPoint) throws -> Void = { _ in }
     ) throws -> RecoveryPoint {
         let parents = try parent.map { id in
             let reader = try PointReader(vault, Self.system, id)
@@ -62,8 +63,10 @@ final class SyntheticInstance {
                 parents: parents,
                 workers: workers
             )
+            var point = try SyntheticStream.point(session.id)
+            try describe(&point)
             return try session.commit(
-                SyntheticStream.point(session.id),
+                point,
                 catalog: outcome.catalog,
                 attachments: outcome.attachments
             )

@@ -43,6 +43,7 @@ public struct BackupJob {
 
     private func attempt(_ options: BackupOptions) throws -> BackupResult {
         let startedAt = context.clock.now
+        try PointTerms(context, instance, options).check()
         context.meter.begin("connect")
         let settings = try ConnectionSettings(instance.source)
         let preflight = try SourceCheck.run(context, settings, instance.systemIdentifier)
@@ -55,6 +56,7 @@ public struct BackupJob {
         do {
             let claim = try Claim.acquire(.backup, lease: session.lease, token: context.token)
             defer { try? claim.release() }
+            try PointTerms(context, instance, options).check()
             let result = try run(session, parents, settings, preflight, startedAt, options)
             context.log.info(
                 "backup committed",
@@ -121,6 +123,7 @@ public struct BackupJob {
             )
             point.method = streams.method
             point.configurationFiles = captured.attachments.count
+            let doubts = PointTerms(context, instance, options).apply(to: &point)
             context.meter.begin("commit")
             let committed = try session.commit(
                 point,
@@ -130,7 +133,7 @@ public struct BackupJob {
             return BackupResult(
                 point: committed,
                 warnings: preflight.warnings + streams.warnings + captured.warnings
-                    + damage(committed) + quotaWarnings(committed),
+                    + damage(committed) + quotaWarnings(committed) + doubts,
                 hints: streams.hints
             )
         } catch {

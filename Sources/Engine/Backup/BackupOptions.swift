@@ -8,6 +8,12 @@ public struct BackupOptions: Sendable {
     public var label: String
     /// The operator's own words, kept with the point.
     public var note: String
+    /// The name of the point, unique among the instance's; nil: none.
+    public var name: String?
+    /// Keep the point at least until then.
+    public var keepUntil: Timestamp?
+    /// Keep the point as long as this rule of the policy says; nil: as its retention says.
+    public var rule: RetentionRule?
     /// Have the server checkpoint at once instead of at its leisure.
     public var fastCheckpoint: Bool
     /// Limit of the server's sending in kB/s; nil is none.

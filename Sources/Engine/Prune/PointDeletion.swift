@@ -30,32 +30,38 @@ public struct PointDeletion {
     private let instance: InstanceRecord
     private let text: String
     private let reason: String
+    private let isAutomatic: Bool
     private let isDry: Bool
 
-    /// The deletion of the point of `instance` whose id begins with `text`.
+    /// The deletion of the point of `instance` whose id begins with `text`, or whose name it is.
+    ///
+    /// - Parameter isAutomatic: points the policy made may be deleted, too.
     public init(
         context: JobContext,
         instance: InstanceRecord,
         point text: String,
         reason: String = "deleted by the operator",
+        isAutomatic: Bool = false,
         isDry: Bool = false
     ) {
         self.context = context
         self.instance = instance
         self.text = text
         self.reason = reason
+        self.isAutomatic = isAutomatic
         self.isDry = isDry
     }
 
     /// Deletes it; durable on return, also on a full disk.
     ///
     /// Throws `.notFound`, `.usage` when several begin so, `.refused` for the newest point that can
-    /// be restored and by a guard.
+    /// be restored, for one the policy made, for one that is held, and by guards.
     public func run() throws -> Report {
         let (points, damaged) = try Points.list(context, instance)
-        let id = try find(points.map(\.id) + damaged.map(\.id))
-        let expiresAt = points.first { $0.id == id }?.expiresAt
-        try Guards.check(context, instance, .deletePoint(expiresAt: expiresAt))
+        let named = points.first { $0.name == text }?.id
+        let id = try named ?? find(points.map(\.id) + damaged.map(\.id))
+        let point = points.first { $0.id == id }
+        try Guards.check(context, instance, .deletePoint(expiresAt: point?.expiresAt))
         if try newestGood(points) == id {
             throw PgkeepError(
                 .refused,
@@ -63,6 +69,14 @@ public struct PointDeletion {
                 hint: "take another backup first: pgkeep backup create \(instance.name)"
             )
         }
+        if let point, point.trigger != .manual, !isAutomatic {
+            throw PgkeepError(
+                .refused,
+                "\(id) was not asked for: its trigger is \(point.trigger.rawValue)",
+                hint: "its policy lets it go in time; to delete it now, give --automatic"
+            )
+        }
+        try Holds.check(context, instance, id)
         let freed = try bytesFreed(by: id)
         if !isDry {
             try GoneMarker.put(
@@ -73,6 +87,12 @@ public struct PointDeletion {
                 clock: context.clock
             )
             context.log.info("point deleted", metadata: ["point": "\(id)"])
+            try ActivityLog(context.vault, context.clock).append(
+                action: "backup.delete",
+                instance: instance.name,
+                details: ["point": id.description, "name": point?.name ?? ""],
+                reason: reason
+            )
         }
         return Report(id: id, instance: instance.name, isDry: isDry, freedBytes: freed)
     }
@@ -96,25 +116,9 @@ public struct PointDeletion {
         return id
     }
 
-    /// The newest point, by position and not by any clock, whose packs are all there.
+    /// The newest point whose packs are all there.
     private func newestGood(_ points: [RecoveryPoint]) throws -> PointID? {
-        let system = instance.systemIdentifier
-        let listed = try context.vault.store.list(prefix: VaultNames.packPrefix(system))
-        let sizes = Dictionary(uniqueKeysWithValues: listed.map { ($0.name, $0.size) })
-        let newestFirst = points.sorted {
-            ($0.timeline, $0.stopLSN, $0.id) > ($1.timeline, $1.stopLSN, $1.id)
-        }
-        return try newestFirst.first { point in
-            guard point.state == .completed else { return false }
-            do {
-                let root = try PointReader(context.vault, system, point.id).root
-                return root.packs.allSatisfy {
-                    sizes[VaultNames.pack(system, $0.info.id)] == $0.info.size
-                }
-            } catch let error as PgkeepError where error.isDamage || error.code == .notFound {
-                return false
-            }
-        }?.id
+        try SoundPoints.newestFirst(points).first { try SoundPoints.isSound(context, $0) }?.id
     }
 
     private func bytesFreed(by id: PointID) throws -> UInt64? {

@@ -139,11 +139,22 @@ public struct PruneReport: Sendable, Encodable {
 }
 
 extension PruneReport.Instance {
-    init(_ name: String, _ system: SystemIdentifier, _ outcome: PruneOutcome) {
+    init(
+        _ name: String,
+        _ system: SystemIdentifier,
+        _ outcome: PruneOutcome,
+        _ expiry: Expiry?
+    ) {
         self.name = name
         systemIdentifier = system
         points = outcome.points.map {
-            PruneReport.Point(id: $0.id, kept: $0.fate != .dropped, reason: $0.fate.text)
+            let known = expiry?.reasons[$0.id]?.map(\.text).joined(separator: ", ")
+            let isPlain = $0.fate == .visible || $0.fate == .dropped
+            return PruneReport.Point(
+                id: $0.id,
+                kept: $0.fate != .dropped,
+                reason: isPlain ? known ?? $0.fate.text : $0.fate.text
+            )
         }
         packsKept = PruneReport.Tally(outcome.packsKept)
         packsDropped = PruneReport.Tally(outcome.packsDropped)
@@ -170,7 +181,7 @@ extension PruneReport.Instance {
         garbage = PruneReport.Tally(outcome.garbage)
         leftovers = outcome.leftovers
         droppedBytes = outcome.droppedBytes
-        warnings = outcome.warnings
+        warnings = (expiry?.warnings ?? []) + outcome.warnings
     }
 
     /// True when anything was let go.

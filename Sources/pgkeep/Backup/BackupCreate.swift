@@ -19,7 +19,12 @@ struct BackupCreate: Verb {
             From PostgreSQL 17 on, with summarize_wal = on, the server reads and sends only what \
             changed, too; when it cannot, it sends every page, and the answer says why.
 
+            A name makes it easy to find and to delete again. How long a point is kept is decided \
+            when it is made: by the retention of the instance's policy, by one of its rules \
+            (--rule), or, when that is later, until a moment (--keep-until).
+
               pgkeep backup create main --note "before the upgrade"
+              pgkeep backup create main --name before-upgrade --keep-until 2027-01-01T00:00Z
             """
     )
 
@@ -27,6 +32,21 @@ struct BackupCreate: Verb {
 
     @Option(help: ArgumentHelp("Your own words, kept with the point.", valueName: "text"))
     var note = ""
+
+    @Option(help: ArgumentHelp("The point's name, which no other has.", valueName: "name"))
+    var name: String?
+
+    @Option(help: ArgumentHelp("Keep it until then at least.", valueName: "time"))
+    var keepUntil: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep it as long as the policy keeps the first point of a period: daily, weekly, "
+                + "monthly, yearly.",
+            valueName: "rule"
+        )
+    )
+    var rule: String?
 
     @Option(help: ArgumentHelp("The label the server shows and records.", valueName: "text"))
     var label = "pgkeep"
@@ -87,10 +107,32 @@ struct BackupCreate: Verb {
             maxRate: maxRate,
             workers: workers
         )
+        options.name = name
+        options.keepUntil = try keepUntil.map(Self.time)
+        options.rule = try rule.map(Self.rule)
         options.evacuateBelow = evacuateBelow
         options.fullStream = fullStream
         let result = try RecordedBackup.run(context, record, options)
         return Answer(point: result.point, warnings: result.warnings, hints: result.hints)
+    }
+
+    private static func time(_ text: String) throws -> Timestamp {
+        guard let time = Timestamp(text) else {
+            throw PgkeepError(
+                .usage,
+                "--keep-until \(text) is no time",
+                hint: "write it like 2027-01-01T00:00:00Z"
+            )
+        }
+        return time
+    }
+
+    private static func rule(_ text: String) throws -> RetentionRule {
+        guard let rule = RetentionRule(rawValue: text) else {
+            let rules = RetentionRule.allCases.map(\.rawValue).joined(separator: ", ")
+            throw PgkeepError(.usage, "there is no rule \(text)", hint: "there are: \(rules)")
+        }
+        return rule
     }
 
     func lines(_ answer: Answer) -> [String] {

@@ -11,20 +11,24 @@ struct BackupDelete: Verb {
             From then on it cannot be restored, and that cannot be undone. Other points keep all \
             they share with it; what it alone holds is freed by the next vault prune. A restore \
             that is reading it runs to its end. The newest point of an instance that can be \
-            restored is never deleted.
+            restored is never deleted, nor is a point that is held. Points the policy made go by \
+            themselves in time; --automatic deletes one now.
 
-              pgkeep backup delete main 0197a3c2
+              pgkeep backup delete main before-upgrade
               pgkeep backup delete main 0197a3c2 --dry-run
             """
     )
 
     @OptionGroup var instance: NameArgument
 
-    @Argument(help: ArgumentHelp("The id of the point, or its beginning.", valueName: "point"))
+    @Argument(help: ArgumentHelp("The point's name, its id or its beginning.", valueName: "point"))
     var point: String
 
     @Flag(help: "Only say what would be deleted and freed.")
     var dryRun = false
+
+    @Flag(help: "Delete it although nobody asked for it by name or hand.")
+    var automatic = false
 
     @Option(help: ArgumentHelp("Why, kept in the vault.", valueName: "text"))
     var reason = "deleted by the operator"
@@ -38,6 +42,7 @@ struct BackupDelete: Verb {
             instance: Instances.find(context, instance.name),
             point: point,
             reason: reason,
+            isAutomatic: automatic,
             isDry: dryRun
         ).run()
     }

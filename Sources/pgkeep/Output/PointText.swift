@@ -12,7 +12,10 @@ enum PointText {
 
     static func table(_ points: [RecoveryPoint]) -> [String] {
         var table = Table(
-            ["ID", "FINISHED (UTC)", "TRIGGER", "STATE", "STOP LSN", "TLI", "SIZE", "STORED"],
+            [
+                "ID", "FINISHED (UTC)", "TRIGGER", "STATE", "STOP LSN", "TLI", "SIZE", "STORED",
+                "EXPIRES (UTC)", "NAME",
+            ],
             numbers: [5, 6, 7]
         )
         for point in points {
@@ -20,6 +23,7 @@ enum PointText {
                 point.id.description, Wording.time(point.finishedAt), point.trigger.rawValue,
                 point.state.rawValue, point.stopLSN.description, String(point.timeline),
                 Wording.bytes(point.logicalBytes), Wording.bytes(point.storedBytes),
+                point.expiresAt.map(Wording.time) ?? "", point.name ?? "",
             ])
         }
         return table.lines
@@ -29,6 +33,7 @@ enum PointText {
         var facts = Facts()
         facts.add("id", point.id.description)
         facts.add("instance", "\(point.instance) (system identifier \(point.systemIdentifier))")
+        facts.add("name", point.name)
         facts.add("state", point.state.rawValue)
         facts.add("trigger", point.trigger.rawValue)
         facts.add("method", point.method.rawValue)
@@ -56,6 +61,12 @@ enum PointText {
         }
         for failure in point.checksumFailures { facts.add("damaged page", failure.message) }
         facts.add("expires", point.expiresAt.map(Wording.time))
+        facts.add(
+            "policy",
+            point.policy.map { "\($0.name), \(Wording.count($0.retentionDays, "day"))" }
+        )
+        facts.add("kept by its rule", point.policy.map(\.rule.rawValue))
+        facts.add("wanted until", point.keepUntil.map(Wording.time))
         facts.add("label", point.label.isEmpty ? nil : point.label)
         facts.add("note", point.note.isEmpty ? nil : point.note)
         return facts.lines

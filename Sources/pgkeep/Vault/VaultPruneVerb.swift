@@ -8,9 +8,12 @@ struct VaultPruneVerb: Verb {
         commandName: "prune",
         abstract: "Free the space of what nothing needs any more.",
         discussion: """
-            Removes what deleted points alone held, WAL before the oldest point, and what killed \
-            jobs left. Safe beside every other job, from cron and on several hosts at once; it \
-            says nothing when there is nothing to do. A copy that is still replaying fetches WAL \
+            Lets points go whose time is over, and removes what deleted points alone held, WAL \
+            nothing within reach needs, and what killed jobs left. Safe beside \
+            every other job, from cron and on several hosts at once; it \
+            says nothing when there is nothing to do. Time is what the servers' clocks say, so \
+            nothing of a server that is down expires, nor when this clock runs ahead. \
+            A copy that is still replaying fetches WAL \
             from the vault: do not delete its point before it is up.
 
               pgkeep vault prune --dry-run
@@ -30,12 +33,14 @@ struct VaultPruneVerb: Verb {
     @Option(
         help: ArgumentHelp(
             "Keep every moment of so many days before the newest point within reach; of older "
-                + "points keep only the WAL that makes them consistent (else: all WAL from the "
-                + "oldest point on).",
+                + "points keep only the WAL that makes them consistent (else: as the policy says).",
             valueName: "days"
         )
     )
     var walDays: Int?
+
+    @Flag(help: "Go by this machine's clock, whatever the servers' clocks say or it did before.")
+    var trustClock = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -49,7 +54,8 @@ struct VaultPruneVerb: Verb {
                 context: context,
                 instance: instance,
                 isDry: dryRun,
-                walDays: walDays
+                walDays: walDays,
+                trustsClock: trustClock
             ).run()
         }
         guard !dryRun else { return try prune(context) }

@@ -91,7 +91,7 @@ class Soak:
         # Any but the newest may go, in any order.
         while len(points) > KEPT and not self.stop.is_set():
             point = points.pop(self.random.randrange(len(points) - 1))
-            self.act("delete", ["backup", "delete", "soak", point["id"]], (0, 4))
+            self.act("delete", ["backup", "delete", "soak", point["id"], "--automatic"], (0, 4))
 
     def points(self):
         output = self.act("list", ["backup", "list", "soak", "--json"], killed=False)

@@ -126,6 +126,26 @@ package struct ConnectionFailure {
     }
 }
 
+extension PgkeepError {
+    /// True when nobody listens where the server should be, or it is just starting or stopping: the
+    /// host answers, the server does not run.
+    ///
+    /// A host out of reach is something else: nothing is known of the server then.
+    package var tellsServerIsStopped: Bool {
+        guard code == .sourceUnreachable, let postgres else { return false }
+        if postgres.sqlstate == "57P03" { return true }
+        let text = postgres.message
+        let isRefused = ["Connection refused", "No such file or directory"].contains {
+            text.contains($0)
+        }
+        // Of several hosts one may be refused and another one out of reach.
+        return isRefused
+            && !["timeout", "timed out", "translate host name", "No route"].contains {
+                text.contains($0)
+            }
+    }
+}
+
 extension String {
     /// The index just behind the first occurrence of `text`; nil when there is none.
     fileprivate func indexBehind(_ text: String) -> Index? {

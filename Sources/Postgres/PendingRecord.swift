@@ -66,6 +66,9 @@ struct PendingRecord {
 
     var previous: LSN { kept.withUnsafeBytes { LSN($0.field(8)) } }
 
+    // See `WALRecord.changes`; known once the header is.
+    var changes: Bool { WALRecord.changes(manager: kept[17], info: kept[16]) }
+
     // True when the complete record's checksum is the one it carries.
     var isSound: Bool {
         kept.withUnsafeBytes { bytes in

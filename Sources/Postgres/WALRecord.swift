@@ -24,6 +24,18 @@ struct WALRecord {
     @inline(__always)
     static func matters(manager: UInt8) -> Bool { manager <= 1 || manager == 5 }
 
+    // False for what a server writes that nobody works with: XLOG (checkpoints, switches) but for
+    // its page images, Transaction (what a transaction changed has records of its own), Standby
+    // (running transactions) and LogicalMessage (heartbeats).
+    @inline(__always)
+    static func changes(manager: UInt8, info: UInt8) -> Bool {
+        switch manager {
+        case 0: info & 0xF0 == 0xA0 || info & 0xF0 == 0xB0
+        case 1, 8, 21: false
+        default: true
+        }
+    }
+
     private static func operation(_ resource: UInt8, _ info: UInt8) -> Operation? {
         switch (resource, resource == 1 ? info & 0x70 : info & 0xF0) {
         case (1, 0x00): .commit

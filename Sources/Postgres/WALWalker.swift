@@ -32,6 +32,10 @@ public struct WALWalker: Sendable {
     /// The start of the last complete valid record; nil before the first.
     public private(set) var lastStart: LSN?
 
+    /// The start of the last record that is more than an idle server's own book-keeping and
+    /// heartbeats: the files may differ from before. Nil when none was seen.
+    public private(set) var lastChange: LSN?
+
     private static let page = UInt64(WALPageHeader.pageSize)
     private var skipUntil: LSN
     private var header: [UInt8] = []
@@ -169,6 +173,9 @@ public struct WALWalker: Sendable {
             }
             let next = offset + (total + 7) & ~7
             accept(start, end: base + UInt64(next))
+            if WALRecord.changes(manager: bytes[offset + 17], info: bytes[offset + 16]) {
+                lastChange = start
+            }
             if WALRecord.matters(manager: bytes[offset + 17]) {
                 let record = WALRecord(
                     bytes: bytes.part(offset, offset + total),
@@ -219,6 +226,7 @@ public struct WALWalker: Sendable {
         }
         let last = position + UInt64(used)
         accept(start, end: LSN((last.rawValue + 7) & ~7))
+        if pending.changes { lastChange = start }
         skipUntil = max(skipUntil, validEnd)
         let kind = pending.kind(end: validEnd, majorVersion: majorVersion ?? 0)
         try report(kind, start, handle)

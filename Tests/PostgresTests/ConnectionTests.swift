@@ -39,6 +39,11 @@ struct ConnectionTests {
             #expect(unknown?.code == .sourceUnreachable && unknown?.postgres?.sqlstate == "3D000")
             let closed = failure { try connect("host=127.0.0.1 port=1 user=bk", .sql) }
             #expect(closed?.code == .sourceUnreachable && closed?.hint.contains("port=1") == true)
+            #expect(closed?.tellsServerIsStopped == true)
+            #expect(unknown?.tellsServerIsStopped == false)
+            #expect(wrong?.tellsServerIsStopped == false)
+            let nowhere = failure { try connect("host=nowhere.invalid user=bk", .sql) }
+            #expect(nowhere?.code == .sourceUnreachable && nowhere?.tellsServerIsStopped == false)
 
             let noLine = attempt("bk", "password=right", .physicalReplication)
             #expect(noLine?.code == .sourceAuthentication)

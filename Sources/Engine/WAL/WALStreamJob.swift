@@ -32,6 +32,8 @@ public final class WALStreamJob {
 
     /// Streams; returns when it has caught up (if that was asked for) or was cancelled in order.
     ///
+    /// Asked to catch up while another stream is at work, it waits until that one has.
+    ///
     /// Throws `.refused` when its protection is stopped (which also ends a running stream in good
     /// order), `.busy` when the instance is streamed already, `.slotLost` and `.walRemoved` for WAL
     /// that is gone, `.sourceForeign`, `.integrity` for contradicting WAL, store errors.
@@ -44,7 +46,14 @@ public final class WALStreamJob {
             clock: context.clock
         )
         defer { try? lease.end() }
-        let claim = try Claim.acquire(.stream, lease: lease, token: context.token)
+        guard let claim = try acquire(lease) else {
+            return WALStreamResult(
+                timeline: total.timeline,
+                durableLSN: total.durable,
+                segments: 0,
+                bytes: 0
+            )
+        }
         defer { try? claim.release() }
         lease.endWhenStopped(context, instance)
         context.meter.begin("stream")
@@ -91,6 +100,23 @@ public final class WALStreamJob {
             segments: total.segments,
             bytes: total.bytes
         )
+    }
+
+    /// The role, or nil when another stream that holds it has caught up for us.
+    private func acquire(_ lease: Lease) throws -> Claim? {
+        while true {
+            do {
+                return try Claim.acquire(.stream, lease: lease, token: context.token)
+            } catch let error as PgkeepError
+                where error.code == .busy && options.untilCaughtUp
+            {
+                let other = OtherStream(context, instance, options.applicationName)
+                guard let reached = try other.waitUntilCaughtUp(orThrow: error) else { continue }
+                total.timeline = reached.timeline
+                total.durable = reached.position
+                return nil
+            }
+        }
     }
 
     /// One connection's stream over as many timelines as it lasts. True when the job is done.

@@ -15,6 +15,11 @@ struct WALStreamVerb: Verb {
             commits only: on a server that is often idle, --heartbeat makes a small one of its own \
             every so many seconds (never on a standby).
 
+            With --until-caught-up, for cron, it ends when all WAL the server had at the start is \
+            in the vault, and says nothing when there was nothing to fetch. When another stream is \
+            at work, it waits until that one has it all.
+
+              pgkeep wal stream main
               pgkeep wal stream main --heartbeat 60
               pgkeep wal stream main --until-caught-up
             """
@@ -77,7 +82,9 @@ struct WALStreamVerb: Verb {
     }
 
     func lines(_ answer: WALStreamResult) -> [String] {
-        [
+        // Cron mails what is said.
+        if untilCaughtUp, answer.bytes == 0, !global.verbose { return [] }
+        return [
             "WAL is durable up to \(answer.durableLSN) on timeline \(answer.timeline): "
                 + "\(Wording.count(answer.segments, "segment")), \(Wording.bytes(answer.bytes))."
         ]

@@ -6,6 +6,7 @@ extension ProtectedServer {
     struct Point: Decodable {
         var id = ""
         var state = ""
+        var trigger = ""
         var method = ""
         var parent: String?
         var startedAt = ""

@@ -58,15 +58,27 @@ final class ProtectedServer {
         prepare: (PostgresServer) throws -> Void = { _ in },
         _ body: (ProtectedServer) throws -> Result
     ) throws -> Result {
-        try PostgresServer.with(installation, options: options) { server, scratch in
-            try prepare(server)
-            let protected = try ProtectedServer(server, scratch)
-            try protected.succeed(["vault", "init", protected.vault])
+        try withVault(installation, options: options, prepare: prepare) { protected in
             try protected.succeed(["instance", "add", name, "--source", "service=main"])
             guard let first = try protected.points().first else {
                 throw PgkeepError(.unexpected, "instance add took no backup")
             }
             protected.firstPoint = first
+            return try body(protected)
+        }
+    }
+
+    /// As `with`, but nothing is protected yet: there is a server and an empty vault.
+    static func withVault<Result>(
+        _ installation: PostgresInstallation,
+        options: PostgresServer.Options = PostgresServer.Options(),
+        prepare: (PostgresServer) throws -> Void = { _ in },
+        _ body: (ProtectedServer) throws -> Result
+    ) throws -> Result {
+        try PostgresServer.with(installation, options: options) { server, scratch in
+            try prepare(server)
+            let protected = try ProtectedServer(server, scratch)
+            try protected.succeed(["vault", "init", protected.vault])
             return try body(protected)
         }
     }

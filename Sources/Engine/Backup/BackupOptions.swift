@@ -63,4 +63,10 @@ public struct BackupResult: Sendable {
     public var warnings: [String]
     /// What would make the next ones cheaper.
     public var hints: [String] = []
+
+    package init(point: RecoveryPoint, warnings: [String], hints: [String] = []) {
+        self.point = point
+        self.warnings = warnings
+        self.hints = hints
+    }
 }

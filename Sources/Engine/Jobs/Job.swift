@@ -77,8 +77,10 @@ public enum Job {
         reporter.end(outcome) { record in
             record.errorCode = code.name
             record.message = Redaction.withoutPasswords(oneLine("\(error)"))
+            // Cut off by a signal, as by the end of its host, it is to be made up.
             record.retryable =
                 outcome == .failed && (code.exit == .unreachable || code.exit == .busy)
+                || outcome == .cancelled && !reporter.isStopped
             if outcome == .skipped { record.skipReason = "busy" }
         }
     }

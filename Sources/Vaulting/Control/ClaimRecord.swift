@@ -8,12 +8,15 @@ public enum Role: String, Hashable, Sendable, Codable, CaseIterable {
     case stream
     /// Taking a base backup.
     case backup
+    /// Deciding what is due and doing it.
+    case due
 
     /// The words for messages.
     public var noun: String {
         switch self {
         case .stream: "WAL streaming"
         case .backup: "a backup"
+        case .due: "due work"
         }
     }
 }

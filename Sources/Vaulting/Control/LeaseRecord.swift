@@ -16,6 +16,8 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
         case restore
         /// A check reading points.
         case check
+        /// Due work being looked for and done; what it does has leases of its own.
+        case due
 
         /// The words for messages.
         public var noun: String {
@@ -24,6 +26,7 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
             case .stream: "a WAL stream"
             case .restore: "a restore"
             case .check: "a check"
+            case .due: "due work"
             }
         }
     }

@@ -54,7 +54,9 @@ struct InstanceShow: Verb {
         facts.add("comment", record.trash?.comment)
         facts.add("deleted for good", record.trash.map { Wording.time($0.purgeAt) })
         facts.add("lock", record.lock?.rawValue)
+        facts.add("policy", record.policy)
         facts.add("source", record.source)
+        for endpoint in record.endpoints { facts.add("also at", endpoint) }
         facts.add("slot", record.slot)
         facts.add("version", record.serverVersion.description)
         facts.add("system identifier", record.systemIdentifier.description)

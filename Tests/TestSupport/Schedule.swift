@@ -1,23 +1,28 @@
 import Domain
 import Platform
-import TestSupport
 
 /// Lets exactly one of several actors run at a time, and decides before every store call, from a
 /// seed, which one goes on: the same seed is the same interleaving.
 ///
 /// Each actor is a thread. Whoever arrives at a gate passes the baton on, so that a step costs a
 /// change of threads only when another actor is next.
-final class Schedule: Sendable {
+public final class Schedule: Sendable {
     /// What can happen to an actor besides waiting.
-    struct Chances {
+    public struct Chances: Sendable {
         /// Of a crash before a call, one in so many; 0 for never.
-        var crash = 0
+        public var crash: Int
         /// Of a lost acknowledgement after a change.
-        var lostAnswer = 0
+        public var lostAnswer: Int
+
+        /// None unless told.
+        public init(crash: Int = 0, lostAnswer: Int = 0) {
+            self.crash = crash
+            self.lostAnswer = lostAnswer
+        }
     }
 
     /// Thrown to an actor that is no more.
-    struct Crashed: Error {}
+    public struct Crashed: Error {}
 
     private struct State {
         var random: SeededRandom
@@ -34,7 +39,8 @@ final class Schedule: Sendable {
     private let batons: [Condition<Bool>]
     private let chances: Chances
 
-    init(seed: UInt64, actors: Int, chances: Chances) {
+    /// A schedule of so many actors, all of them running.
+    public init(seed: UInt64, actors: Int, chances: Chances) {
         var random = SeededRandom(seed: seed)
         let weights = (0..<actors).map { _ in Self.weight(&random) }
         state = Condition(
@@ -50,13 +56,13 @@ final class Schedule: Sendable {
     }
 
     /// What went wrong, if anything.
-    var violation: String? { state.read { $0.violation } }
+    public var violation: String? { state.read { $0.violation } }
 
     /// The calls in their order, for reading what led to a violation.
-    var trace: String { state.read { $0.trace.joined(separator: "\n") } }
+    public var trace: String { state.read { $0.trace.joined(separator: "\n") } }
 
     /// Waits for the leave to make a call. Throws when the actor crashes here or has before.
-    func pass(_ actor: Int, _ call: @autoclosure () -> String) throws {
+    public func pass(_ actor: Int, _ call: @autoclosure () -> String) throws {
         let next: Int? = state.change { state in
             guard !state.crashed.contains(actor) else { return -1 }
             state.waiting.insert(actor)
@@ -82,7 +88,7 @@ final class Schedule: Sendable {
     }
 
     /// Throws when the acknowledgement of a change is to be lost.
-    func answer(_ actor: Int, _ call: @autoclosure () -> String) throws {
+    public func answer(_ actor: Int, _ call: @autoclosure () -> String) throws {
         try state.change { state in
             guard !state.crashed.contains(actor), Self.happens(chances.lostAnswer, &state.random)
             else { return }
@@ -92,7 +98,7 @@ final class Schedule: Sendable {
     }
 
     /// The actor has come to its end.
-    func finish(_ actor: Int) {
+    public func finish(_ actor: Int) {
         let next: Int? = state.change { state in
             state.busy -= 1
             state.unfinished -= 1
@@ -102,10 +108,10 @@ final class Schedule: Sendable {
     }
 
     /// Waits until all actors have ended.
-    func waitForEnd() { state.wait { $0.unfinished == 0 ? () : nil } }
+    public func waitForEnd() { state.wait { $0.unfinished == 0 ? () : nil } }
 
     /// Ends the schedule: a promise was broken.
-    func fail(_ what: String) {
+    public func fail(_ what: String) {
         state.change { $0.violation = $0.violation ?? what }
     }
 

@@ -29,7 +29,8 @@ struct LifecycleDaysTests {
     /// Prunes in so many days; returns the report.
     private func prune(_ protected: ProtectedServer, days: Int64) throws -> PruneReport {
         let report = try PruneJob(
-            context: context(protected, days: days)
+            context: context(protected, days: days),
+            trustsClock: true
         ).run()
         try handOver(protected)
         return report
@@ -41,7 +42,7 @@ struct LifecycleDaysTests {
         return try copy.psql("select count(*) from t")
     }
 
-    @Test func `row 21, 92: stopped for years all points stay`() throws {
+    @Test func `row 21, 92, 93: stopped for years all points stay, or the newest one`() throws {
         let prepare: (PostgresServer) throws -> Void = { server in
             try server.psql("create table t as select 1 as n")
         }
@@ -62,6 +63,10 @@ struct LifecycleDaysTests {
             for (number, id) in points.enumerated() {
                 #expect(try count(protected, ["--point", id]) == String(number + 1))
             }
+            #expect(try count(protected, []) == "4")
+            try protected.succeed(["instance", "stop", "main", "--retain", "policy", "--yes"])
+            _ = try prune(protected, days: 3653 + 366)
+            #expect(try protected.points().map(\.id) == points.suffix(1))
             #expect(try count(protected, []) == "4")
         }
     }

@@ -226,6 +226,44 @@ struct LifecycleTests {
         #expect(try main.record().state == .stoppedForever)
     }
 
+    @Test func `a hold keeps an instance from the trash, and in the trash from the purge`() throws {
+        let main = try LifecycleFixture()
+        let point = try #require(main.points().first)
+        let hold = try Holds.add(
+            main.context,
+            main.record(),
+            .point(point),
+            title: "a case in court"
+        )
+        main.refuses(.refused, "a case in court", "hold release") { try main.delete() }
+        _ = try Holds.release(main.context, hold.id.description)
+        try main.delete()
+        let late = try Holds.add(
+            main.context,
+            main.record(),
+            .point(point),
+            title: "another one"
+        )
+        main.advance(days: 15)
+        #expect(try main.prune().trash.map(\.fate) == [.waiting])
+        #expect(try main.points().count == 3)
+        _ = try Holds.release(main.context, late.id.description)
+        #expect(try main.prune().trash.map(\.fate) == [.purged])
+    }
+
+    @Test func `a clock that jumps ahead purges nothing before it is believed`() throws {
+        let main = try LifecycleFixture()
+        try main.delete()
+        try main.prune()
+        // Another machine, where nobody has seen the days pass.
+        let jumped = ManualClock(main.clock.now.adding(seconds: 40 * 86400))
+        let elsewhere = JobContext(vault: main.context.vault, clock: jumped)
+        #expect(try PruneJob(context: elsewhere).run().trash.isEmpty)
+        #expect(try main.points().count == 3)
+        let trusted = try PruneJob(context: elsewhere, trustsClock: true).run()
+        #expect(trusted.trash.map(\.fate) == [.purged])
+    }
+
     @Test func `every step is in the activity log`() throws {
         let main = try LifecycleFixture()
         try LockInstance(context: main.context, name: main.name, level: .delete).run()

@@ -3,7 +3,7 @@ import Platform
 public import Vaulting
 
 /// The one place that decides whether an operator's step may cost a vault anything: locks of
-/// instances, and the immutability of the vault.
+/// instances, holds, and the immutability of the vault.
 ///
 /// What a policy lets go at its time is no such step.
 public enum Guards {
@@ -58,8 +58,27 @@ public enum Guards {
         _ instance: InstanceRecord?,
         _ step: Step
     ) throws {
-        if let instance { try checkLock(instance, step) }
+        if let instance {
+            try checkLock(instance, step)
+            try checkHolds(context, instance, step)
+        }
         try checkImmutability(context, instance, step)
+    }
+
+    /// A single point that is held is the business of whoever deletes points.
+    private static func checkHolds(
+        _ context: JobContext,
+        _ instance: InstanceRecord,
+        _ step: Step
+    ) throws {
+        guard step == .deleteData || step == .purge,
+            let hold = try Holds.list(context, instance.name).first
+        else { return }
+        throw PgkeepError(
+            .refused,
+            "points of \(instance.name) are held (\(hold.title)), which forbids \(step.noun)",
+            hint: "release the hold first: pgkeep hold release \(hold.id)"
+        )
     }
 
     private static func checkLock(_ instance: InstanceRecord, _ step: Step) throws {

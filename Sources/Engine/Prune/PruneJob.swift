@@ -45,9 +45,10 @@ public struct PruneJob {
     /// it; throws when nothing can be done at all: store out of reach, cancelled.
     public func run() throws -> PruneReport {
         context.meter.begin("prune")
+        let question = Expiry.Question(mark: try ClockMark.read(context), trustsClock: trustsClock)
         let trash = try TrashPurge.run(
             context,
-            context.clock.now,
+            judge(question, nil).now,
             isDry: isDry,
             instance: instance
         )
@@ -56,7 +57,6 @@ public struct PruneJob {
             try instance.map { [$0.systemIdentifier] } ?? PointStore.systems(context.vault)
         var report = PruneReport(isDry: isDry)
         report.trash = trash
-        let question = Expiry.Question(mark: try ClockMark.read(context), trustsClock: trustsClock)
         var evidence: Timestamp?
         for system in systems {
             let record = records.first { $0.systemIdentifier == system }
@@ -81,12 +81,15 @@ public struct PruneJob {
             }
         }
         report.instances.sort { $0.name < $1.name }
-        if !isDry { try noteClock(question, evidence) }
+        if !isDry { try judge(question, evidence).mark.write(context) }
         return report
     }
 
-    private func noteClock(_ question: Expiry.Question, _ evidence: Timestamp?) throws {
-        let verdict = ClockMark.judge(
+    private func judge(
+        _ question: Expiry.Question,
+        _ evidence: Timestamp?
+    ) -> ClockMark.Verdict {
+        ClockMark.judge(
             context.clock.now,
             monotonicSeconds: context.clock.monotonicSeconds,
             boot: ClockMark.boot,
@@ -94,7 +97,6 @@ public struct PruneJob {
             evidence: evidence,
             isTrusted: trustsClock
         )
-        try verdict.mark.write(context)
     }
 
     private func prune(

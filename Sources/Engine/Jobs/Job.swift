@@ -66,6 +66,8 @@ public enum Job {
     private static func end(_ reporter: JobReporter, _ error: any Error) {
         let code = (error as? PgkeepError)?.code ?? .unexpected
         let hint = (error as? PgkeepError)?.hint ?? ""
+        // Looked at before the record is locked for its end.
+        let isWanted = reporter.isStopped
         let outcome: JobState =
             switch code {
             case .cancelled: .cancelled
@@ -80,7 +82,7 @@ public enum Job {
             // Cut off by a signal, as by the end of its host, it is to be made up.
             record.retryable =
                 outcome == .failed && (code.exit == .unreachable || code.exit == .busy)
-                || outcome == .cancelled && !reporter.isStopped
+                || outcome == .cancelled && !isWanted
             if outcome == .skipped { record.skipReason = "busy" }
         }
     }

@@ -84,6 +84,7 @@ final class BackupWAL {
             // The streamer has gone. Its slot still holds what it had not acknowledged.
             context.log.warning("the WAL stream has ended; the backup fetches its WAL itself")
             own = try own ?? Self.connect(context, settings, session)
+            try recordPause(before: start, timeline: timeline)
             startStream(timeline: timeline, from: start)
             try finishOwn(at: target, needed: stop)
         }

@@ -71,6 +71,40 @@ struct LifecycleDaysTests {
         }
     }
 
+    @Test func `row 99: resuming lets go once what has expired meanwhile`() throws {
+        let prepare: (PostgresServer) throws -> Void = { try $0.psql("create table t (n int)") }
+        try ProtectedServer.with(.newest(), prepare: prepare) { protected in
+            // Of two points of today the policy keeps one for seven days, an operator the other.
+            let kept = try protected.ask(
+                [
+                    "backup", "create", "main", "--name", "kept", "--keep-until",
+                    "2099-01-01T00:00:00Z",
+                ],
+                as: ProtectedServer.Point.self
+            )
+            try protected.server.psql("insert into t values (1)")
+            try protected.succeed(["instance", "stop", "main", "--retain", "forever", "--yes"])
+            _ = try prune(protected, days: 8)
+            #expect(try protected.points().map(\.id) == [protected.firstPoint.id, kept.id])
+            for _ in 0..<3 { try protected.server.psql("select pg_switch_wal(); checkpoint") }
+            let late = try context(protected, days: 8)
+            try late.vault.instances().change("main") {
+                try $0.setSource(protected.server.conninfo)
+            }
+            let resumed = try ResumeInstance(
+                context: late,
+                name: InstanceName(checking: "main"),
+                trustsClock: true
+            ).run()
+            try handOver(protected)
+            let left = try protected.points().map(\.id)
+            #expect(left == [kept.id, resumed.point.id.description])
+            #expect(resumed.gap?.cause == .stopped)
+            #expect(try count(protected, ["--point", kept.id]) == "0")
+            #expect(try count(protected, []) == "1")
+        }
+    }
+
     @Test func `the last backup outlives its instance, until its own time is over`() throws {
         let prepare: (PostgresServer) throws -> Void = { try $0.psql("create table t (n int)") }
         try ProtectedServer.with(.newest(), prepare: prepare) { protected in

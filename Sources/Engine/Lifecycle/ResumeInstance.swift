@@ -34,11 +34,15 @@ public struct ResumeInstance {
 
     private let context: JobContext
     private let name: InstanceName
+    private let trustsClock: Bool
 
     /// The resumption of an instance.
-    public init(context: JobContext, name: InstanceName) {
+    ///
+    /// - Parameter trustsClock: as for `PruneJob`.
+    public init(context: JobContext, name: InstanceName, trustsClock: Bool = false) {
         self.context = context
         self.name = name
+        self.trustsClock = trustsClock
     }
 
     /// Resumes. Throws `.refused` by a guard and for an instance that is not stopped, and what is
@@ -68,7 +72,11 @@ public struct ResumeInstance {
         )
         let backup = try takeBackup(record)
         let pruned = try Job.run(context, kind: .prune, instance: name, trigger: "manual") {
-            try PruneJob(context: $0.context, instance: record).run()
+            try PruneJob(
+                context: $0.context,
+                instance: record,
+                trustsClock: trustsClock
+            ).run()
         }
         return Outcome(
             instance: record,

@@ -97,6 +97,7 @@ public struct InstanceStatus: Sendable, Encodable {
         facts.ended = ended(record)
         facts.newestPoint = newest?.consistentAt
         facts.damagedPoints = found.damaged.count + found.points.count - usable.count
+        if let due = try secondsUntilOverdue(context, record, now) { facts.backupDueSeconds = due }
         facts.failedBackup = failure(jobs, of: record, since: newest?.startedAt)
         facts.hasGapAhead = newest.map(coverage.hasGap(after:)) ?? false
         facts.knownUntil = [heard, newest?.consistentAt].compactMap { $0 }.max()
@@ -136,6 +137,26 @@ public struct InstanceStatus: Sendable, Encodable {
 }
 
 extension InstanceStatus {
+    /// The age at which the newest backup is overdue: two of its policy's intervals, so that one
+    /// missed slot, which is made up for, is not yet said. Nil when the policy has no such times.
+    private static func secondsUntilOverdue(
+        _ context: JobContext,
+        _ record: InstanceRecord,
+        _ now: Timestamp
+    ) throws -> Double? {
+        let policy = try Policies.of(context, record)
+        let zone = try Policies.zone(policy)
+        func slot(_ moment: Timestamp) -> Timestamp? {
+            policy.lastSlot(
+                atOrBefore: moment,
+                systemIdentifier: record.systemIdentifier,
+                zone: zone
+            )
+        }
+        guard let last = slot(now), let before = slot(last.adding(seconds: -1)) else { return nil }
+        return max(2 * last.seconds(since: before), 7200)
+    }
+
     /// The newest backup job, when it failed and none has made a point since.
     private static func failure(
         _ jobs: [JobRecord],

@@ -81,6 +81,8 @@ struct InstanceDelete: Verb {
     }
 
     private func delete(_ name: InstanceName, _ session: Session) throws -> LifecycleAnswer {
+        let context = try session.context()
+        _ = try Instances.findAny(context, name)
         guard let token else {
             throw PgkeepError(
                 .refused,
@@ -99,8 +101,6 @@ struct InstanceDelete: Verb {
         options.token = token
         options.takesFinalBackup = finalBackup
         options.keepUntil = try keepUntil.map { try moment($0, after: session.clock.now) }
-        let context = try session.context()
-        _ = try Instances.findAny(context, name)
         try confirmation.ask(
             session,
             "Instance \(name) goes into the trash; nothing of it can be restored then.",

@@ -84,8 +84,13 @@ struct IncrementalFallbackTests {
             try server.runPgbench(transactions: 20)
             try server.psql("checkpoint")
             let summaries = server.dataDirectory + "/pg_wal/summaries"
-            try waitUntil("something is summarised") {
-                try FileSystem.list(summaries)?.isEmpty == false
+            // All the next backup would need, so that nothing of it is made after the removal.
+            let isSummarised = """
+                select summarized_lsn >= (select redo_lsn from pg_control_checkpoint())
+                from pg_get_wal_summarizer_state()
+                """
+            try waitUntil("all up to the checkpoint is summarised") {
+                try server.psql(isSummarised) == "t"
             }
             for name in try FileSystem.list(summaries) ?? [] {
                 try FileSystem.removeFile("\(summaries)/\(name)")

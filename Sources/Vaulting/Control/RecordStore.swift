@@ -43,8 +43,9 @@ public struct RecordStore<Value: Codable & Sendable>: Sendable {
 
     /// Revisions kept, the current one included.
     private let kept = 3
-    /// Stamps carried along; a writer overtaken by more changes than this is told it has lost.
-    private let stampsMax = 16
+    /// Stamps carried along; a writer overtaken by more changes than this while it waits for its
+    /// own answer is told it has lost, and would make its change twice.
+    private let stampsMax = 100
     private static var attemptsMax: Int { 64 }
 
     /// The records of one kind; the kind and ids are words of `a-z 0-9 - _`.

@@ -17,6 +17,7 @@ public struct ConnectionSettings: Sendable, CustomStringConvertible {
 
     /// Takes a connection string apart; `.usage` when libpq cannot read it.
     public init(_ conninfo: String) throws(PgkeepError) {
+        try Libpq.load()
         self.conninfo = conninfo
         var reason: UnsafeMutablePointer<CChar>?
         guard let parsed = PQconninfoParse(conninfo, &reason) else {

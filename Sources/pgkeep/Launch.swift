@@ -10,7 +10,7 @@ struct Launch {
     func run() -> Int32 {
         Signals.ignoreBrokenPipes()
         do {
-            var command = try Pgkeep.parseAsRoot(arguments)
+            var command = try parse()
             try command.run()
             return ExitStatus.ok.rawValue
         } catch let code as ExitCode {
@@ -18,6 +18,17 @@ struct Launch {
         } catch {
             return finish(error)
         }
+    }
+
+    /// Recovery runs `wal fetch` once a segment: looking through the tree of all commands would
+    /// take longer than opening the vault. What is wrong with its words is said by the tree.
+    private func parse() throws -> any ParsableCommand {
+        if arguments.starts(with: ["wal", "fetch"]),
+            let fetch = try? WALFetchVerb.parse(Array(arguments.dropFirst(2)))
+        {
+            return fetch
+        }
+        return try Pgkeep.parseAsRoot(arguments)
     }
 
     private func finish(_ error: any Error) -> Int32 {

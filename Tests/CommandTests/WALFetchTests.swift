@@ -27,6 +27,7 @@ struct WALFetchTests {
                 (named + ["wal", "fetch", "main", Self.segment, out], 204),
                 (named + ["wal", "fetch", "--system-id", "x", Self.segment, out], 255),
                 (["wal", "fetch", Self.segment, out] + named, 255),
+                (["wal", "fetch", "--wal-key", key, "--vault", vault, Self.segment, out], 206),
             ]
             for (words, exit) in cases {
                 let result = try program.runner.pgkeep(words)
@@ -37,6 +38,43 @@ struct WALFetchTests {
                 #expect(result.errorLines.count == 2)
                 #expect(try FileSystem.info(out) == nil)
             }
+        }
+    }
+
+    @Test func `fetching does not wait for libpq and what it brings along to be loaded`() throws {
+        try CommandLineFixture.with { program in
+            let (vault, key) = try program.vault()
+            let loading = ["LD_DEBUG": "files"]
+            let fetched = try program.run(
+                "wal",
+                "fetch",
+                "--vault",
+                vault,
+                "--key-file",
+                key,
+                "--system-id",
+                "7",
+                Self.segment,
+                program.scratch.file("out"),
+                environment: loading
+            )
+            #expect(fetched.exitCode == 1)
+            #expect(fetched.errors.contains("libcrypto"))
+            #expect(!fetched.errors.contains("libpq"))
+            let added = try program.run(
+                "instance",
+                "add",
+                "main",
+                "--source",
+                "host=/nowhere",
+                "--vault",
+                vault,
+                "--key-file",
+                key,
+                environment: loading
+            )
+            #expect(added.exitCode == 7)
+            #expect(added.errors.contains("libpq"))
         }
     }
 

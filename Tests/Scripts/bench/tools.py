@@ -176,8 +176,7 @@ class Pgkeep:
         self.source = source or server.conninfo
         self.restored = f"{directory}/pgkeep-restored"
         self.environment = {
-            "PGKEEP_VAULT": self.vault, "PGKEEP_KEY_FILE": f"{directory}/{vault}.key",
-            "PGKEEP_CONFIG": f"{directory}/pgkeep.conf"}
+            "PGKEEP_VAULT": self.vault, "PGKEEP_KEY_FILE": f"{directory}/{vault}.key"}
 
     def beside(self, vault, instance, source=None):
         """The same program with another vault, for the same server."""

@@ -1,2 +1,0 @@
-// libpq, the PostgreSQL client library: imported by the Postgres target only.
-#include <libpq-fe.h>

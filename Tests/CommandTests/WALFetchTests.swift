@@ -27,7 +27,7 @@ struct WALFetchTests {
                 (named + ["wal", "fetch", "main", Self.segment, out], 204),
                 (named + ["wal", "fetch", "--system-id", "x", Self.segment, out], 255),
                 (["wal", "fetch", Self.segment, out] + named, 255),
-                (["wal", "fetch", "--wal-key", key, "--vault", vault, Self.segment, out], 206),
+                (["wal", "fetch", "--wal-key", key] + named[...1] + fetch[2...], 206),
             ]
             for (words, exit) in cases {
                 let result = try program.runner.pgkeep(words)

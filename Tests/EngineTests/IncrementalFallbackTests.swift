@@ -53,7 +53,7 @@ struct IncrementalFallbackTests {
             sourceLocation: sourceLocation
         )
         #expect(
-            point.pagesNew * 5 < point.pagesTotal,
+            point.pagesNew * 3 < point.pagesTotal,
             "\(point.pagesNew) of \(point.pagesTotal) pages",
             sourceLocation: sourceLocation
         )

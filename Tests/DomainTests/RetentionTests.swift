@@ -131,7 +131,9 @@ struct RetentionTests {
             var wanted = [since...Timestamp(microseconds: .max)]
             wanted += made.holds.compactMap(\.moments)
             for interval in before.window.intervals {
-                let end = interval.streamedUntil ?? interval.latest
+                // A point that goes takes along what it knew of the idle time before it; all that
+                // was committed stays.
+                let end = interval.latest
                 for span in wanted where end >= span.lowerBound {
                     let from = max(span.lowerBound, interval.earliest)
                     let to = min(span.upperBound, end)
@@ -154,7 +156,7 @@ struct RetentionTests {
                 }
             }
         }
-        #expect(dropped > 200 && moments > 500, "\(dropped) dropped, \(moments) moments")
+        #expect(dropped > 200 && moments > 200, "\(dropped) dropped, \(moments) moments")
     }
 
     /// Row 79: whatever stays can be restored by itself, within the window or not.

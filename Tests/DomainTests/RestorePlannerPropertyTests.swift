@@ -25,11 +25,17 @@ struct RestorePlannerPropertyTests {
         }
     }
 
+    /// The same histories in every run, which must not hang on luck; PGKEEP_TEST_SEED tries others.
+    private static func random(_ round: Int) -> SeededRandom {
+        environmentValue("PGKEEP_TEST_SEED") == nil
+            ? SeededRandom(seed: UInt64(round)) : SeededRandom(stream: "planner \(round)")
+    }
+
     @Test func `every plan is what PostgreSQL would do`() throws {
         var reached: [String: Int] = [:]
         var refused: [String: Int] = [:]
         for round in 0..<150 {
-            var random = SeededRandom(stream: "planner \(round)")
+            var random = Self.random(round)
             let cluster = RandomHistory.cluster(&random, promotions: round % 3)
             let archive = RandomHistory.archive(cluster, &random)
             let planner = archive.planner

@@ -25,6 +25,15 @@ let argumentParser = Target.Dependency.product(
     package: "swift-argument-parser"
 )
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let httpClient = Target.Dependency.product(
+    name: "AsyncHTTPClient",
+    package: "async-http-client"
+)
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let lifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle",
+    package: "swift-service-lifecycle"
+)
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
@@ -54,6 +63,14 @@ let package = Package(
             exact: "1.0.2",
             traits: []
         ),
+        // Without traits it reads no configuration and needs no Foundation.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird",
+            exact: "2.28.1",
+            traits: []
+        ),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
@@ -73,14 +90,22 @@ let package = Package(
             "Engine",
             [
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", logging,
-                subprocess, systemPackage,
+                subprocess, systemPackage, httpClient,
+            ]
+        ),
+        layer(
+            "Agent",
+            [
+                "Domain", "Platform", "Sealing", "Storage", "Vaulting", "Engine", logging,
+                lifecycle,
+                subprocess, systemPackage, hummingbird,
             ]
         ),
         .executableTarget(
             name: "pgkeep",
             dependencies: [
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
-                argumentParser, logging, .product(name: "Yams", package: "Yams"),
+                "Agent", argumentParser, logging, .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings,
             linkerSettings: [.unsafeFlags(staticRuntime)]
@@ -110,6 +135,13 @@ let package = Package(
             "EngineTests",
             [
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
+                "TestSupport", logging,
+            ]
+        ),
+        tests(
+            "AgentTests",
+            [
+                "Domain", "Platform", "Sealing", "Storage", "Vaulting", "Engine", "Agent",
                 "TestSupport", logging,
             ]
         ),

@@ -15,10 +15,15 @@ enum ImportRule {
         "Storage": platform.union(system),
         "Vaulting": vaulting.union(system).union(["FoundationEssentials"]),
         "Engine": engine.union(system).union([
-            "FoundationEssentials", "Logging", "Subprocess", "SystemPackage",
+            "FoundationEssentials", "Logging", "Subprocess", "SystemPackage", "AsyncHTTPClient",
+            "NIOCore",
+        ]),
+        "Agent": vaulting.union(system).union([
+            "Vaulting", "Engine", "FoundationEssentials", "Logging", "Subprocess", "SystemPackage",
+            "ServiceLifecycle", "Hummingbird", "HTTPTypes", "NIOCore",
         ]),
         "pgkeep": engine.union(system).union([
-            "Engine", "ArgumentParser", "Foundation", "FoundationEssentials", "Logging",
+            "Engine", "Agent", "ArgumentParser", "Foundation", "FoundationEssentials", "Logging",
             "Yams",
         ]),
     ]

@@ -91,7 +91,7 @@ extension RestorePlanner {
             "\(marks.count) restore points have that name; the last one, of \(mark.time), is meant"
         // PostgreSQL stops at the first of the name it meets, so name the place instead.
         if marks.dropLast().contains(where: { $0.lsn > point.startLSN && $0.lsn < mark.lsn }) {
-            guard mark.lsn <= run.lastRecord else {
+            guard mark.lsn <= (try scanner.lastRecord(of: run)) else {
                 return try stopAtEnd(candidate, "nothing follows it: all archived is replayed")
                     .map { $0.adding(warning) }
             }

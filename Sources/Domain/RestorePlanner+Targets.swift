@@ -17,13 +17,16 @@ extension RestorePlanner {
             lastSegment: run.segments.count - 1,
             reason: reason
         )
-        if let cut = run.last.cut {
-            // The child's copy of this segment is missing, and PostgreSQL would read on in the
-            // parent's, past the fork: keep it on the parent and stop it there.
-            stop.settings = lsnSettings(cut, inclusive: false)
+        if let branch = run.branch {
+            // The child's copy of the segment with the switch is missing, and PostgreSQL would read
+            // on in the parent's, past the fork: keep it on the parent and stop it after the last
+            // record before the switch. To stop before the record at the switch, PostgreSQL would
+            // have to read that, which is the other branch's and need not be whole.
+            let last = try scanner.lastRecord(of: run)
+            stop.settings = lsnSettings(last, inclusive: true)
             stop.timeline = run.last.segment.timeline
             stop.warnings.append(
-                "the segment holding the switch at \(cut) is missing from the newer timeline; "
+                "the segment holding the switch at \(branch) is missing from the newer timeline; "
                     + "replay ends at the switch"
             )
         }
@@ -166,7 +169,7 @@ extension RestorePlanner {
             )
         }
         // No record starts there yet, and PostgreSQL would wait for one in vain.
-        guard position <= run.lastRecord, position < run.last.cut ?? LSN(.max) else {
+        guard position <= (try scanner.lastRecord(of: run)) else {
             return try stopAtEnd(
                 candidate,
                 "no record starts at or after it: all archived is replayed"

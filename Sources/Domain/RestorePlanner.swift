@@ -120,8 +120,9 @@ public struct RestorePlanner {
     private func fill(_ plan: inout RestorePlan, with stop: RestoreStop, on route: RestoreRoute) {
         let point = stop.candidate.point
         let run = stop.candidate.run
-        guard let timeline = timelineSetting(stop.timeline ?? route.history.timeline, for: point)
-        else {
+        // A stop on an ancestor is met on the way to its descendant as well.
+        let own = stop.timeline.flatMap { timelineSetting($0, for: point) }
+        guard let timeline = own ?? timelineSetting(route.history.timeline, for: point) else {
             plan.reason =
                 "the history file of timeline \(route.history.timeline) is not in the archive"
             return
@@ -139,7 +140,8 @@ public struct RestorePlanner {
         plan.timeline = stop.timeline ?? route.history.timeline
         plan.floor = used.reduce(point.settings) { $0.raised(to: $1.summary.settings) }
         plan.createdTablespaces = used.flatMap { $0.summary.tablespaces ?? [] }
-            .filter { point.startLSN <= $0.lsn && isReplayed($0, plan.spec, stop) }
+            .filter { point.startLSN <= $0.lsn && $0.lsn < run.end }
+            .filter { isReplayed($0, plan.spec, stop) }
             .filter { $0.path.hasPrefix("/") }
         plan.baseBytes = point.logicalBytes
         plan.walBytes = stop.lsn > point.startLSN ? stop.lsn - point.startLSN : 0

@@ -100,14 +100,15 @@ public struct Retention: Sendable {
                 kept[point.id, default: []].append(.redundancy(terms.minRedundancy))
             }
         }
-        for id in Self.anchors(good, intervals, since...Timestamp(microseconds: .max)) {
+        let window = since...Timestamp(microseconds: .max)
+        for id in Self.anchors(good, intervals, window) {
             kept[id, default: []].append(.anchor)
         }
-        for id in Self.witnesses(ordered, intervals, since) {
+        for id in Self.witnesses(ordered, intervals, window) {
             kept[id, default: []].append(.witness)
         }
         for hold in holds {
-            for id in Self.subjects(of: hold, good, intervals) {
+            for id in Self.subjects(of: hold, ordered, intervals) {
                 kept[id, default: []].append(.held(hold.title))
             }
         }
@@ -145,15 +146,18 @@ public struct Retention: Sendable {
         }
     }
 
-    /// The points whose end is the last moment of an interval that reaches into the window: without
-    /// them nobody would know that nothing newer existed until then. Damaged ones know it as well.
+    /// The points whose end is the last moment of an interval whose idle time at the end reaches
+    /// into the moments wanted: without them nobody would know that nothing newer existed until
+    /// then. It is the WAL of their end that tells it, so damaged ones know it as well.
     private static func witnesses(
         _ points: [RecoveryPoint],
         _ intervals: [RecoveryWindow.Interval],
-        _ since: Timestamp
+        _ moments: ClosedRange<Timestamp>
     ) -> [PointID] {
         intervals.flatMap { interval -> [PointID] in
-            guard let until = interval.streamedUntil, until >= since else { return [] }
+            guard let until = interval.streamedUntil, until >= moments.lowerBound,
+                moments.upperBound > interval.latest
+            else { return [] }
             return points.filter {
                 $0.consistentAt == until && $0.stopLSN <= interval.latestLSN
             }.map(\.id)
@@ -162,12 +166,15 @@ public struct Retention: Sendable {
 
     private static func subjects(
         of hold: Hold,
-        _ good: [RecoveryPoint],
+        _ points: [RecoveryPoint],
         _ intervals: [RecoveryWindow.Interval]
     ) -> [PointID] {
         if case .point(let id) = hold.subject { return [id] }
         guard let moments = hold.moments else { return [] }
+        let good = points.filter { $0.state == .completed }
         let inside = good.filter { moments.contains($0.consistentAt) }.map(\.id)
-        return Set(inside + anchors(good, intervals, moments)).sorted()
+        return Set(
+            inside + anchors(good, intervals, moments) + witnesses(points, intervals, moments)
+        ).sorted()
     }
 }

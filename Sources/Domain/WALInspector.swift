@@ -11,4 +11,10 @@ public protocol WALInspector {
         in segment: WALSegment,
         after previous: WALSegment?
     ) throws -> [TransactionEnd]
+
+    /// The start of the last record that ends at `position` or before it and begins in `segments`,
+    /// which follow each other on the way replay takes; nil when none does.
+    ///
+    /// Throws when one of them cannot be read.
+    func lastRecord(endingBy position: LSN, in segments: [WALSegment]) throws -> LSN?
 }

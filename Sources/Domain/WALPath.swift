@@ -2,6 +2,9 @@
 struct WALRun: Hashable, Sendable {
     /// In order, each but the last whole.
     var segments: [HeldSegment]
+    /// Where the run ends, if PostgreSQL would read on there in an ancestor's WAL, along the branch
+    /// that was left, for want of the child's segment: replay must be told to stop.
+    var branch: LSN?
 
     init(_ first: HeldSegment) { segments = [first] }
 
@@ -16,12 +19,10 @@ struct WALRun: Hashable, Sendable {
     var recordEnd: LSN {
         min(segments.last { $0.summary.lastRecord != nil }?.summary.end ?? start, end)
     }
-    /// The start of the last whole record.
-    var lastRecord: LSN {
-        // Where a segment was cut, its summary speaks of records beyond; the cut itself is a record
-        // boundary, so a target just before it is met.
-        if let cut = last.cut, (last.summary.lastRecord ?? .zero) >= cut { return cut }
-        return segments.last { $0.summary.lastRecord != nil }?.summary.lastRecord ?? start
+    /// The start of the last whole record, as far as summaries know: where a segment was cut, they
+    /// speak of records beyond.
+    var lastRecordKnown: LSN {
+        segments.last { $0.summary.lastRecord != nil }?.summary.lastRecord ?? start
     }
 
     /// The index of the segment with this number, nil when it is not in the run.
@@ -100,7 +101,25 @@ struct WALPath: Sendable {
                 runs.append(WALRun(held))
             }
         }
-        self.runs = runs
+        self.runs = runs.map { run in
+            var run = run
+            run.branch = Self.branch(behind: run.last, holdings, history)
+            return run
+        }
+    }
+
+    /// The end of an ancestor's last segment on the path, when more of its WAL is held behind that:
+    /// in the same segment, or in the next one where the fork lies between two.
+    private static func branch(
+        behind last: HeldSegment,
+        _ holdings: WALHoldings,
+        _ history: TimelineHistory
+    ) -> LSN? {
+        if let cut = last.cut { return cut }
+        guard let end = history.end(of: last.segment.timeline), last.end == end,
+            end == last.segment.end, holdings.segments[last.segment.next] != nil
+        else { return nil }
+        return end
     }
 
     /// The run a restore from `point` would replay, nil when it could not become consistent.

@@ -94,6 +94,20 @@ final class WALScanner {
         return nil
     }
 
+    /// The start of the last whole record of a run.
+    ///
+    /// An LSN target beyond it would never be met, for want of a record starting there.
+    func lastRecord(of run: WALRun) throws -> LSN {
+        guard let end = run.branch else { return run.lastRecordKnown }
+        let last = run.segments.count - 1
+        // It begins in one of the last two segments, unless it is longer than one.
+        for first in (0...max(0, last - 1)).reversed() {
+            let segments = run.segments[first...].map(\.segment)
+            if let start = try inspector.lastRecord(endingBy: end, in: segments) { return start }
+        }
+        return run.start
+    }
+
     /// The last end of a transaction of this number in a run.
     func end(of xid: UInt32, in run: WALRun) throws -> TransactionEnd? {
         for index in run.segments.indices.reversed() {

@@ -40,8 +40,10 @@ enum RandomHistory {
         return cluster
     }
 
-    /// Promotes, and lets the old primary go on for a while on its own.
+    /// Promotes, at times just behind a segment's end, and lets the old primary go on for a while
+    /// on its own.
     private static func promote(_ cluster: inout SimulatedInstance, _ random: inout SeededRandom) {
+        if Int.random(in: 0..<4, using: &random) == 0 { cluster.switchSegment() }
         let old = cluster
         cluster.promote()
         guard Bool.random(using: &random) else { return }
@@ -66,9 +68,19 @@ enum RandomHistory {
                     segment.start + UInt64.random(in: 1...bytes, using: &random)
             }
         }
+        for index in archive.cluster.points.indices
+        where Int.random(in: 0..<15, using: &random) == 0 {
+            archive.cluster.points[index].state = .damaged
+        }
         if Bool.random(using: &random) {
+            // The segment a timeline begins with is lost more often: it is shared with the parent.
+            let firsts = Set(
+                cluster.histories.values.compactMap { history in
+                    history.forks.last.map { archive.segment(history.timeline, $0.end) }
+                }
+            )
             for segment in archive.held.keys.sorted()
-            where Int.random(in: 0..<25, using: &random) == 0 {
+            where Int.random(in: 0..<(firsts.contains(segment) ? 4 : 25), using: &random) == 0 {
                 archive.held[segment] = nil
                 archive.losses.append(
                     .init(

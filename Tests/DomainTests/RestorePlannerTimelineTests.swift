@@ -120,6 +120,53 @@ struct RestorePlannerTimelineTests {
         #expect(SimulatedRecovery(archive: archive).run(plan)?.end == fork)
         #expect(plan.warnings.contains { $0.contains("switch") })
         #expect(try !archive.plan(.xid(9000)).isReachable, "that commit is the other branch's")
+        // Behind the start of the last record before the switch no record starts that is due.
+        for inclusive in [true, false] {
+            let plan = try archive.plan(.lsn(LSN(fork.rawValue - 8)), inclusive: inclusive)
+            #expect(plan.isReachable && plan.effectiveLSN == fork)
+            #expect(SimulatedRecovery(archive: archive).run(plan)?.end == fork)
+        }
+    }
+
+    /// As a segment switch right before a promotion leaves it: nothing is cut, yet the parent's
+    /// next segment is the other branch's.
+    @Test func `a missing first segment of a timeline is not read from the parent's branch`() throws
+    {
+        var cluster = SimulatedInstance()
+        cluster.backup()
+        cluster.commit()
+        cluster.switchSegment()
+        let fork = cluster.end
+        var abandoned = cluster
+        cluster.promote()
+        abandoned.commit(xid: 9000)
+        cluster.records[1] = abandoned.records[1]
+        for _ in 0..<30 { cluster.commit(bytes: 100_000) }
+        var archive = SimulatedArchive(cluster)
+        #expect(try archive.plan(.latest).effectiveLSN == cluster.end)
+        archive.lose(2, fork)
+        let plan = try archive.plan(.latest)
+        #expect(plan.isReachable && plan.effectiveLSN == fork)
+        #expect(SimulatedRecovery(archive: archive).run(plan)?.end == fork)
+        #expect(try !archive.plan(.xid(9000)).isReachable, "that commit is the other branch's")
+    }
+
+    @Test func `the other branch's record at the switch need not be whole`() throws {
+        var cluster = SimulatedInstance()
+        cluster.backup()
+        cluster.commit()
+        let fork = cluster.end
+        var abandoned = cluster
+        cluster.promote()
+        abandoned.commit(bytes: 100_000)
+        cluster.records[1] = abandoned.records[1]
+        cluster.commit()
+        var archive = SimulatedArchive(cluster)
+        archive.lose(2, fork)
+        archive.held[archive.segment(1, fork)] = fork + 1000
+        let plan = try archive.plan(.latest)
+        #expect(plan.isReachable && plan.effectiveLSN == fork)
+        #expect(SimulatedRecovery(archive: archive).run(plan)?.end == fork)
     }
 
     @Test func `a point without its history file can still be used on its own timeline`() throws {

@@ -131,9 +131,7 @@ struct RetentionTests {
             var wanted = [since...Timestamp(microseconds: .max)]
             wanted += made.holds.compactMap(\.moments)
             for interval in before.window.intervals {
-                // A point that goes takes along what it knew of the idle time before it; all that
-                // was committed stays.
-                let end = interval.latest
+                let end = interval.streamedUntil ?? interval.latest
                 for span in wanted where end >= span.lowerBound {
                     let from = max(span.lowerBound, interval.earliest)
                     let to = min(span.upperBound, end)
@@ -207,7 +205,11 @@ struct RetentionTests {
                         needs.append("anchor")
                     }
                     let isLast = interval.streamedUntil == point.consistentAt
-                    if isLast, point.consistentAt >= since, point.stopLSN <= interval.latestLSN {
+                    guard isLast, point.stopLSN <= interval.latestLSN else { continue }
+                    for span in spans
+                    where point.consistentAt >= span.lowerBound
+                        && span.upperBound > interval.latest
+                    {
                         needs.append("witness")
                     }
                 }

@@ -77,6 +77,12 @@ struct SimulatedInstance {
         return write(.commit(xid: xid ?? nextXID, time: time ?? now), bytes: bytes)
     }
 
+    /// Ends the segment written to.
+    mutating func switchSegment() {
+        guard position.rawValue % Self.size.bytes > 40 else { return }
+        write(.other, bytes: Self.size.bytes - position.rawValue % Self.size.bytes)
+    }
+
     mutating func pass(seconds: Double) {
         now = Timestamp(microseconds: now.microseconds + Int64(seconds * 1e6))
     }
@@ -201,6 +207,13 @@ struct SimulatedArchive: WALInspector {
             guard let previous, previous.number + 1 == segment.number else { return false }
             return cluster.record(on: previous.timeline) { $0 == record } != nil
         }.compactMap(\.transactionEnd)
+    }
+
+    func lastRecord(endingBy position: LSN, in segments: [WALSegment]) throws -> LSN? {
+        guard let first = segments.first, let last = segments.last else { return nil }
+        return cluster.records[last.timeline]?.last {
+            $0.start >= first.start && $0.end <= position
+        }?.start
     }
 
     private func summary(of segment: WALSegment) -> WALSummary {

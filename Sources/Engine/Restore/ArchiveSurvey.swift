@@ -86,4 +86,12 @@ public struct ArchiveSurvey: WALInspector {
             after: previous
         )
     }
+
+    /// The start of the last record that ends by a position, read and walked now.
+    public func lastRecord(endingBy position: LSN, in segments: [WALSegment]) throws -> LSN? {
+        try SegmentWalk(vault, instance.systemIdentifier).lastRecord(
+            endingBy: position,
+            in: segments
+        )
+    }
 }

@@ -75,6 +75,36 @@ struct SegmentWalk {
         return ends
     }
 
+    /// The start of the last record that begins in `segments`, which follow each other, and ends at
+    /// `limit` or before it.
+    func lastRecord(endingBy limit: LSN, in segments: [WALSegment]) throws -> LSN? {
+        guard let first = segments.first else { return nil }
+        var walker = WALWalker(
+            segmentSize: first.size,
+            systemIdentifier: system,
+            startingAt: first.start
+        )
+        var position = first.start
+        for segment in segments {
+            guard position == segment.start else { break }
+            _ = try reader.read(segment.name) { bytes in
+                guard position < limit else { return }
+                let wanted = min(UInt64(bytes.count), limit - position)
+                let part = UnsafeRawBufferPointer(rebasing: bytes[..<Int(wanted)])
+                walker.feed(part, at: position) { _ in }
+                position = position + wanted
+            }
+        }
+        guard position >= limit else {
+            throw PgkeepError(
+                .busy,
+                "the WAL before \(limit) went away while it was read",
+                hint: "try again"
+            )
+        }
+        return walker.lastStart
+    }
+
     /// A builder standing at the start of `segment`.
     private func fresh(at segment: WALSegment) -> WALSummaryBuilder {
         WALSummaryBuilder(

@@ -119,7 +119,7 @@ public struct Protection: Hashable, Sendable {
     public var reasons: [Reason]
 
     /// An instance that was added may take so long to have its first backup.
-    private static let firstBackupSeconds: Double = 86400
+    public static let firstBackupSeconds: Double = 86400
 
     /// Judges `facts`.
     public init(_ facts: Facts) {

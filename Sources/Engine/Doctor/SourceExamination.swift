@@ -258,7 +258,7 @@ struct SourceExamination {
         let status = try InstanceStatus.read(
             context,
             instance,
-            storedBytes: 0,
+            objects: VaultUsage.Instance(),
             quota: .standard
         )
         if status.streaming {

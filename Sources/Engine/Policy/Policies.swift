@@ -139,6 +139,7 @@ public enum Policies {
         if let policy = new ?? old { details["policy"] = policy.name.description }
         if let old { details["old"] = old.text }
         if let new { details["new"] = new.text }
+        if let old, let new, new.isShorter(than: old) { details["shorter"] = "true" }
         try ActivityLog(context.vault, context.clock).append(
             action: action,
             instance: nil,

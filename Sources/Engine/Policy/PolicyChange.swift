@@ -182,6 +182,7 @@ public struct PolicyChange {
                 instance: instance.name,
                 details: [
                     "old": "\(before): \(old.policy.text)", "new": "\(name): \(new.policy.text)",
+                    "shorter": "\(new.policy.isShorter(than: old.policy))",
                 ]
             )
         } else {

@@ -73,6 +73,7 @@ public struct RetentionLimits: Hashable, Sendable, Codable, CustomStringConverti
             instance: nil,
             details: [
                 "old": (old?.value ?? RetentionLimits()).description, "new": description,
+                "shorter": "\(minDays ?? 0 < old?.value?.minDays ?? 0)",
             ]
         )
     }

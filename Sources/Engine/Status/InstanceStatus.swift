@@ -35,6 +35,12 @@ public struct InstanceStatus: Sendable, Encodable {
     public var quotaBytes: UInt64
     /// True when it takes more than its quota.
     public var quotaExceeded: Bool
+    /// What was judged.
+    let facts: Protection.Facts
+    /// What the living stream last told of itself.
+    let streamStatus: StreamStatus?
+    /// Bytes later backups and WAL add in a day, the mean of the last week.
+    let growthPerDay: UInt64
 
     enum CodingKeys: String, CodingKey {
         case name, state, reasons, points, streaming
@@ -70,16 +76,17 @@ public struct InstanceStatus: Sendable, Encodable {
         try container.encode(quotaExceeded, forKey: .quotaExceeded)
     }
 
-    /// Looks at an instance that takes `storedBytes`.
+    /// Looks at an instance that has these `objects`.
     static func read(
         _ context: JobContext,
         _ record: InstanceRecord,
-        storedBytes: UInt64,
+        objects: VaultUsage.Instance,
         quota: StorageQuota,
         jobs: [JobRecord] = []
     ) throws -> InstanceStatus {
         let system = record.systemIdentifier
         let now = context.clock.now
+        let storedBytes = objects.totalBytes
         let found = try Points.list(context, record)
         let archive = try WALArchive.load(context.vault, system, segmentSize: record.segmentSize)
         let coverage = WALCoverage(archive, losses: try LossRecord.list(context.vault, system))
@@ -131,7 +138,10 @@ public struct InstanceStatus: Sendable, Encodable {
                 ? behind : facts.knownUntil.map { max(0, now.seconds(since: $0)) },
             storedBytes: storedBytes,
             quotaBytes: allowed,
-            quotaExceeded: newest != nil && storedBytes > allowed
+            quotaExceeded: newest != nil && storedBytes > allowed,
+            facts: facts,
+            streamStatus: stream,
+            growthPerDay: InstanceUsage.growth(found.points, objects, now: now)
         )
     }
 }

@@ -49,7 +49,7 @@ public struct StatusReport: Sendable, Encodable {
             try InstanceStatus.read(
                 context,
                 record,
-                storedBytes: usage.instances[record.systemIdentifier]?.totalBytes ?? 0,
+                objects: usage.instances[record.systemIdentifier] ?? VaultUsage.Instance(),
                 quota: quotas[record.systemIdentifier] ?? .standard,
                 jobs: jobs
             )

@@ -76,7 +76,7 @@ struct InstanceUsage {
                 ownBytes: (own[$0.id] ?? 0) + (objects.roots[$0.id] ?? 0)
             )
         }
-        result.growthPerDay = growth(points)
+        result.growthPerDay = Self.growth(points, objects, now: context.clock.now)
         result.days = days(points)
         result.hours = hours()
         return result
@@ -108,9 +108,12 @@ struct InstanceUsage {
     }
 
     /// The mean of the last week, or of the days since the first object; at least of one day.
-    private func growth(_ points: [RecoveryPoint]) -> UInt64 {
-        let now = context.clock.now
-        let begin = now.adding(seconds: Int64(-Self.weekDays * 86400))
+    static func growth(
+        _ points: [RecoveryPoint],
+        _ objects: VaultUsage.Instance,
+        now: Timestamp
+    ) -> UInt64 {
+        let begin = now.adding(seconds: Int64(-weekDays * 86400))
         let added =
             points.filter { $0.parent != nil && $0.finishedAt >= begin }
             .reduce(0) { $0 + $1.storedBytes }
@@ -119,7 +122,7 @@ struct InstanceUsage {
         guard let first = [points.first?.startedAt, firstWAL].compactMap({ $0 }).min() else {
             return 0
         }
-        let days = min(max(now.seconds(since: first) / 86400, 1), Self.weekDays)
+        let days = min(max(now.seconds(since: first) / 86400, 1), weekDays)
         return UInt64((Double(added) / days).rounded())
     }
 

@@ -24,6 +24,9 @@ public struct VaultUsage: Sendable {
         /// Bytes of roots, markers, leases, claims, drafts.
         public var controlBytes: UInt64 = 0
 
+        /// Nothing yet.
+        public init() {}
+
         /// Bytes of all packs.
         public var packBytes: UInt64 { packs.values.reduce(0, +) }
         /// All bytes.

@@ -127,6 +127,24 @@ public struct ActivityLog: Sendable {
         return entries.reversed()
     }
 
+    /// The number of the newest entry; 0 for an empty log.
+    public func head() throws -> UInt64 { try lastNumber() }
+
+    /// At most `limit` entries behind `number`, oldest first, by their numbers; nil for one that
+    /// cannot be read.
+    public func entries(
+        after number: UInt64,
+        limit: Int
+    ) throws -> [(number: UInt64, entry: ActivityEntry?)] {
+        try numbers().filter { $0 > number }.prefix(limit).map { next in
+            do {
+                return (next, try decode(try content(next), next))
+            } catch let error as PgkeepError where error.isDamage {
+                return (next, nil)
+            }
+        }
+    }
+
     /// Looks whether every entry is there, whole, and bound to the one before it.
     ///
     /// - Parameter known: a head noted earlier; the log must still have that very entry.

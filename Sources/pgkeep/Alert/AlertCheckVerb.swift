@@ -1,0 +1,28 @@
+import ArgumentParser
+import Domain
+import Engine
+
+/// `alert check`
+struct AlertCheckVerb: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Look at everything once; open and resolve alerts, and tell the channels.",
+        discussion: """
+            For cron and the agent, as often as you like and on as many hosts: each change is told \
+            once. Reads names and records of the vault only, no server. Says nothing when nothing \
+            has changed.
+
+              * * * * *  pgkeep alert check
+            """
+    )
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func answer(_ session: Session) throws -> AlertCheck.Report {
+        try AlertCheck(session.context()).run()
+    }
+
+    func lines(_ answer: AlertCheck.Report) -> [String] {
+        answer.changes.flatMap { AlertText.change($0.event, $0.alert) }
+    }
+}

@@ -105,7 +105,8 @@ let package = Package(
             name: "pgkeep",
             dependencies: [
                 "Domain", "Platform", "Postgres", "Sealing", "Storage", "Vaulting", "Engine",
-                "Agent", argumentParser, logging, .product(name: "Yams", package: "Yams"),
+                "Agent", argumentParser, logging, lifecycle,
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings,
             linkerSettings: [.unsafeFlags(staticRuntime)]

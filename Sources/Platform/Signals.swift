@@ -1,12 +1,35 @@
 internal import Glibc
 
-/// Turns SIGINT, SIGTERM and SIGHUP into cancellation of a job; a second one ends the process.
+/// Turns signals into calls on a thread of their own.
 ///
-/// The signals are blocked in every thread and waited for by one, so no handler ever runs in the
-/// middle of anything. Call once, from the main thread, before others start: they inherit the mask.
+/// They are blocked in every thread and waited for by one, so no handler ever runs in the middle of
+/// anything. Call once, from the main thread, before others start: they inherit the mask.
 public enum Signals {
-    /// Begins to watch; each signal cancels `token`.
-    public static func cancelOnSignal(_ token: CancellationToken) {
+    /// A signal that can be waited for.
+    public enum Number: Sendable {
+        /// Ctrl-C.
+        case interrupt
+        /// A terminal that went away; to daemons, the wish to read their settings again.
+        case hangup
+        /// The wish that the process ends.
+        case terminate
+    }
+
+    /// Has SIGINT, SIGTERM and SIGHUP cancel `token`; a second one ends the process.
+    ///
+    /// - Parameter endSeconds: the process is ended by force so long after the first one.
+    public static func cancelOnSignal(_ token: CancellationToken, endSeconds: Int? = nil) {
+        watch { number in
+            let value = raw(number)
+            // The second wish is an order: whatever the job is waiting for, leave now.
+            if token.isCancelled { _exit(128 + value) }
+            if let endSeconds { alarm(UInt32(clamping: endSeconds)) }
+            token.cancel(number == .interrupt ? "interrupted" : "terminated by signal \(value)")
+        }
+    }
+
+    /// Has `received` called for each SIGINT, SIGTERM and SIGHUP.
+    public static func watch(_ received: @escaping @Sendable (Number) -> Void) {
         var set = sigset_t()
         sigemptyset(&set)
         for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
@@ -16,10 +39,20 @@ public enum Signals {
             var set = watched
             var number: Int32 = 0
             while sigwait(&set, &number) == 0 {
-                // The second wish is an order: whatever the job is waiting for, leave now.
-                if token.isCancelled { _exit(128 + number) }
-                token.cancel(number == SIGINT ? "interrupted" : "terminated by signal \(number)")
+                switch number {
+                case SIGINT: received(.interrupt)
+                case SIGHUP: received(.hangup)
+                default: received(.terminate)
+                }
             }
+        }
+    }
+
+    private static func raw(_ number: Number) -> Int32 {
+        switch number {
+        case .interrupt: SIGINT
+        case .hangup: SIGHUP
+        case .terminate: SIGTERM
         }
     }
 

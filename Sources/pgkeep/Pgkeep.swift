@@ -24,7 +24,7 @@ struct Pgkeep: ParsableCommand {
             VaultCommand.self, InstanceCommand.self, BackupCommand.self, WALCommand.self,
             WindowCommand.self, RestoreCommand.self, JobCommand.self, ActivityCommand.self,
             StatusVerb.self, DoctorVerb.self, MetricsVerb.self, ErrorsCommand.self,
-            PolicyCommand.self, HoldCommand.self, AlertCommand.self,
+            PolicyCommand.self, HoldCommand.self, AlertCommand.self, AgentCommand.self,
         ]
     )
 

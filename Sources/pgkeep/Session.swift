@@ -13,7 +13,7 @@ final class Session {
     let token = CancellationToken()
     let clock: any Clock = SystemClock()
     let meter = ProgressMeter()
-    let log: Logger
+    private(set) var log: Logger
     /// Where vault and key are.
     let settings: VaultSettings
 
@@ -26,6 +26,17 @@ final class Session {
         let handler = ScreenLog(screen: screen, clock: clock, logLevel: level)
         log = Logger(label: "pgkeep") { _ in handler }
         settings = try VaultSettings(global)
+    }
+
+    /// Logs as a command that runs for long was told to.
+    func setLog(_ options: LogOptions, standard: Logger.Level = .notice) throws {
+        let handler = ScreenLog(
+            screen: screen,
+            clock: clock,
+            logLevel: try options.level(global, standard: standard),
+            format: try options.format()
+        )
+        log = Logger(label: "pgkeep") { _ in handler }
     }
 
     /// Says something to people; silent with `--quiet`.
@@ -63,8 +74,12 @@ final class Session {
     /// Opens the vault named with the key named, or else with a key file found beside the config.
     func openVault() throws -> Vault { try openVaultWithKey().vault }
 
+    /// Opens the vault as `openVault` does, but never asks for a passphrase when `asks` is false:
+    /// child processes would have to ask, too.
+    func openVault(asks: Bool) throws -> Vault { try openVaultWithKey(asks: asks).vault }
+
     /// Opens the vault as `openVault` does; also gives what opened it.
-    func openVaultWithKey() throws -> (vault: Vault, key: KeySource) {
+    func openVaultWithKey(asks: Bool = true) throws -> (vault: Vault, key: KeySource) {
         let store = try openStore()
         guard global.walKey == nil else {
             throw PgkeepError(
@@ -74,12 +89,12 @@ final class Session {
             )
         }
         let id = try Vault.identity(of: store)
-        let key = try (settings.key ?? foundKey(id)).read(token: token)
+        let key = try (settings.key ?? foundKey(id, asks: asks)).read(token: token)
         return (try Vault.open(store: store, keySource: key), key)
     }
 
     /// The key file that `vault init` wrote for this vault, if it is where it was put.
-    private func foundKey(_ id: VaultID) throws -> KeyChoice {
+    private func foundKey(_ id: VaultID, asks: Bool) throws -> KeyChoice {
         let ending = KeyFileName.ending(id)
         for directory in [settings.directory, "/etc/pgkeep"].compactMap({ $0 }) {
             let names = (try? FileSystem.list(directory)) ?? []
@@ -87,7 +102,7 @@ final class Session {
                 return .file(directory + "/" + name)
             }
         }
-        if Terminal.isTerminal(.errors), !global.json { return .passphrasePrompt }
+        if asks, Terminal.isTerminal(.errors), !global.json { return .passphrasePrompt }
         throw PgkeepError(
             .usage,
             "no key for vault \(id) is named",

@@ -19,6 +19,12 @@ protocol Verb: ParsableCommand {
 
     /// The exit code of a run whose answer tells of no failure.
     func exitStatus(_ answer: Answer) -> Int32
+
+    /// Begins to watch for signals, before any thread starts.
+    func watchSignals(_ session: Session)
+
+    /// False for verbs whose work has no end to get nearer to.
+    var showsProgress: Bool { get }
 }
 
 extension Verb {
@@ -26,10 +32,20 @@ extension Verb {
 
     func exitStatus(_ answer: Answer) -> Int32 { ExitStatus.ok.rawValue }
 
+    var showsProgress: Bool { true }
+
+    /// Whoever starts many of us, as an agent does, may bound the time an orderly end takes.
+    func watchSignals(_ session: Session) {
+        Signals.cancelOnSignal(
+            session.token,
+            endSeconds: Environment.value("PGKEEP_STOP_SECONDS").flatMap { Int($0) }
+        )
+    }
+
     func run() throws {
         let session = try Session(global)
         // Before the first thread: all of them must inherit the mask.
-        Signals.cancelOnSignal(session.token)
+        watchSignals(session)
         let answer = try withProgress(session) { try self.answer(session) }
         if global.json {
             Terminal.write(JSONText.document(answer), to: .output)
@@ -46,7 +62,7 @@ extension Verb {
 
     private func withProgress(_ session: Session, _ body: () throws -> Answer) throws -> Answer {
         let style: ProgressLine.Style? =
-            switch (session.screen.isTerminal, global.quiet, global.verbose) {
+            switch (session.screen.isTerminal, global.quiet || !showsProgress, global.verbose) {
             case (_, true, _): nil
             case (true, _, _): .redrawn
             case (false, _, true): .periodic

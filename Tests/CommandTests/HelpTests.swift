@@ -13,7 +13,7 @@ struct HelpTests {
         "wal status", "wal fetch", "window show", "restore plan", "restore start", "job list",
         "job show", "job watch", "job cancel", "activity list", "activity verify",
         "vault forecast", "vault quota", "status", "doctor", "metrics", "errors explain",
-        "errors list",
+        "errors list", "agent run",
     ]
 
     @Test(arguments: verbs)

@@ -24,7 +24,7 @@ enum ImportRule {
         ]),
         "pgkeep": engine.union(system).union([
             "Engine", "Agent", "ArgumentParser", "Foundation", "FoundationEssentials", "Logging",
-            "Yams",
+            "ServiceLifecycle", "Yams",
         ]),
     ]
 

@@ -46,6 +46,21 @@ void pgkeep_read_ahead(int fd, int64_t offset, int64_t length);
 // Overwrites memory in a way the compiler may not remove.
 void pgkeep_wipe(void *bytes, size_t length);
 
+// Starts a program: in a process group of its own, with no signal blocked, nothing to read, `output`
+// and `errors` for its standard streams and no other descriptor. It gets `death_signal` when the
+// calling thread ends. Returns its process number, or an error number below zero.
+int pgkeep_spawn(const char *path, char *const arguments[], char *const environment[], int output,
+                 int errors, int death_signal);
+
+// The variables of this process, ended by a null pointer.
+char **pgkeep_environment(void);
+
+// pidfd_open(2): a descriptor that can be read from once the process has ended.
+int pgkeep_open_process(int pid);
+
+// pipe2(2), closed in programs that are started; reading end first.
+int pgkeep_pipe(int ends[2]);
+
 // The columns of the terminal on `fd`, or 0 when it is none.
 int pgkeep_terminal_columns(int fd);
 

@@ -32,11 +32,16 @@ public final class Claim: Sendable {
     ///
     /// Throws `.busy`, saying who holds it, when its holder lives. When the role is lost later,
     /// because this process looked dead to another, `token` is cancelled.
+    ///
+    /// - Parameter presumedDead: a session whose signs the caller has watched long enough to know
+    ///   that there are none, whatever clocks and process tables say: a process that is suspended
+    ///   exists, and does nothing.
     public static func acquire(
         _ role: Role,
         lease: Lease,
         token: CancellationToken,
-        observer: ProcessIdentity = .current()
+        observer: ProcessIdentity = .current(),
+        presumedDead: PointID? = nil
     ) throws -> Claim {
         let (vault, system) = (lease.vault, lease.systemIdentifier)
         for _ in 0..<attemptsMax {
@@ -47,7 +52,9 @@ public final class Claim: Sendable {
                 if found.session == lease.session, !found.isReleased {
                     return begin(role, highest, lease, token)
                 }
-                if !found.isReleased, try isAlive(found, vault, system, lease.clock, observer) {
+                if !found.isReleased, found.session != presumedDead,
+                    try isAlive(found, vault, system, lease.clock, observer)
+                {
                     throw busy(found, lease.clock.now)
                 }
             }
@@ -91,12 +98,13 @@ public final class Claim: Sendable {
         let system = lease.systemIdentifier
         let highest = try Self.highestGeneration(lease.vault, system, role)
         guard highest != generation, isOver.read({ !$0 }) else { return }
-        let other = try Self.read(lease.vault, system, role, highest)
+        // Taken over is taken over, also by one whose words cannot be read with the keys held.
+        let other = try? Self.read(lease.vault, system, role, highest)
         let who = other.map { " by process \($0.holder.process) on \($0.holder.host)" } ?? ""
         let error = PgkeepError(
             .busy,
             "\(role.noun) on this instance was taken over\(who), since this process gave no sign"
-                + " of life for \(Int(LeaseRecord.silenceSeconds)) seconds",
+                + " of life for \(Int(role.silenceSeconds)) seconds",
             hint: "let the other one work; nothing acknowledged is lost"
         )
         token.cancel(error.message)
@@ -197,7 +205,11 @@ public final class Claim: Sendable {
         _ observer: ProcessIdentity
     ) throws -> Bool {
         guard let lease = try Lease.read(vault, system, record.session) else { return false }
-        return !lease.isDead(now: clock.now, observer: observer)
+        return !lease.isDead(
+            now: clock.now,
+            observer: observer,
+            silence: record.role.silenceSeconds
+        )
     }
 
     private func removeOlder() throws {
@@ -214,7 +226,7 @@ public final class Claim: Sendable {
             "\(record.role.noun) on this instance is held by process \(record.holder.process) on"
                 + " \(record.holder.host) since \(record.since)",
             hint: "wait for it or stop it; if that host is gone, try again"
-                + " \(Int(LeaseRecord.silenceSeconds)) seconds after its last sign of life"
+                + " \(Int(record.role.silenceSeconds)) seconds after its last sign of life"
         )
     }
 }

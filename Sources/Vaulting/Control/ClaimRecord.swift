@@ -10,6 +10,17 @@ public enum Role: String, Hashable, Sendable, Codable, CaseIterable {
     case backup
     /// Deciding what is due and doing it.
     case due
+    /// Keeping the instance streaming and backed up, as an agent does.
+    case agent
+
+    /// After this long without a sign its holder, where it cannot be looked at directly, may be
+    /// replaced. Streams and agents are short of it: their silence costs the window its newest end.
+    public var silenceSeconds: Double {
+        switch self {
+        case .agent, .stream: 40
+        case .backup, .due: LeaseRecord.silenceSeconds
+        }
+    }
 
     /// The words for messages.
     public var noun: String {
@@ -17,6 +28,7 @@ public enum Role: String, Hashable, Sendable, Codable, CaseIterable {
         case .stream: "WAL streaming"
         case .backup: "a backup"
         case .due: "due work"
+        case .agent: "an agent's care"
         }
     }
 }

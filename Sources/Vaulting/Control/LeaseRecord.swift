@@ -18,6 +18,8 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
         case check
         /// Due work being looked for and done; what it does has leases of its own.
         case due
+        /// An agent taking care of the instance; its children have leases of their own.
+        case agent
 
         /// The words for messages.
         public var noun: String {
@@ -27,6 +29,7 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
             case .restore: "a restore"
             case .check: "a check"
             case .due: "due work"
+            case .agent: "an agent"
             }
         }
     }

@@ -5,7 +5,7 @@ import Yams
 /// The config file: says where the vault and its key are, and whom to tell of events.
 ///
 /// YAML, one mapping of the keys `vault`, `key_file`, `passphrase_file`, `passphrase_command`
-/// and `hook`.
+/// and `hook`, and of `agent`, a mapping of the options of `agent run`.
 /// Paths may begin with `~/`; relative ones count from the file's own directory.
 struct ConfigurationFile {
     /// The file it was read from.
@@ -15,6 +15,8 @@ struct ConfigurationFile {
     var passphraseFile: String?
     var passphraseCommand: String?
     var hook: String?
+    /// The agent's options by their names, the words of each: one, or those of a list.
+    var agent: [String: [String]] = [:]
 
     private static let bytesMax = 1 << 20
     private static let keys = [
@@ -70,6 +72,7 @@ struct ConfigurationFile {
 
     private mutating func take(_ key: Node, _ node: Node) throws {
         let line = "line \(key.mark?.line ?? 1)"
+        if key.scalar?.string == "agent" { return try takeAgent(node, line) }
         guard let name = key.scalar?.string, Self.keys.contains(name) else {
             throw Self.wrong(path, "\(line): unknown key \"\(key.scalar?.string ?? "")\"")
         }
@@ -82,6 +85,28 @@ struct ConfigurationFile {
         case "passphrase_file": passphraseFile = located(value)
         case "hook": hook = value
         default: passphraseCommand = value
+        }
+    }
+
+    private mutating func takeAgent(_ node: Node, _ line: String) throws {
+        if Self.isNull(node) { return }
+        guard let mapping = node.mapping else {
+            throw Self.wrong(path, "\(line): agent is not a mapping")
+        }
+        for (key, value) in mapping {
+            let line = "line \(key.mark?.line ?? 1)"
+            guard let name = key.scalar?.string, AgentOptions.keys.contains(name) else {
+                throw PgkeepError(
+                    .usage,
+                    "config file \(path), \(line): unknown key \"\(key.scalar?.string ?? "")\"",
+                    hint: "the keys of agent are \(AgentOptions.keys.joined(separator: ", "))"
+                )
+            }
+            let words = value.sequence.map { $0.map(\.scalar?.string) } ?? [value.scalar?.string]
+            guard !Self.isNull(value), words.allSatisfy({ $0?.isEmpty == false }) else {
+                throw Self.wrong(path, "\(line): \(name) is not a text")
+            }
+            agent[name] = words.compactMap { $0 }
         }
     }
 
@@ -113,7 +138,7 @@ struct ConfigurationFile {
         PgkeepError(
             .usage,
             "config file \(path), \(reason)",
-            hint: "its keys are \(keys.joined(separator: ", ")), each with a text"
+            hint: "its keys are \(keys.joined(separator: ", ")), each with a text, and agent"
         )
     }
 }

@@ -30,6 +30,11 @@ struct VaultSettings {
             ?? ConfigurationFile.ownDirectory
     }
 
+    /// The agent's section of the config file, read anew.
+    func agent() throws -> [String: [String]] {
+        try ConfigurationFile.find(configuration)?.agent ?? [:]
+    }
+
     /// The command that is told of events; nil when nobody named one.
     func hook() throws -> String? {
         try Environment.value("PGKEEP_HOOK") ?? ConfigurationFile.find(configuration)?.hook

@@ -49,9 +49,11 @@ struct WALStreamVerb: Verb {
     )
     var heartbeat: Int?
 
+    @OptionGroup var logging: LogOptions
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func answer(_ session: Session) throws -> WALStreamResult {
+        try session.setLog(logging)
         if let heartbeat {
             try Limits.check(heartbeat, "--heartbeat", 1...86400)
             guard !untilCaughtUp else {

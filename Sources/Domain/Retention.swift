@@ -108,7 +108,7 @@ public struct Retention: Sendable {
             kept[id, default: []].append(.witness)
         }
         for hold in holds {
-            for id in Self.subjects(of: hold, ordered, intervals) {
+            for id in Self.held(by: hold, points: ordered, intervals: intervals) {
                 kept[id, default: []].append(.held(hold.title))
             }
         }
@@ -164,10 +164,11 @@ public struct Retention: Sendable {
         }
     }
 
-    private static func subjects(
-        of hold: Hold,
-        _ points: [RecoveryPoint],
-        _ intervals: [RecoveryWindow.Interval]
+    /// The points a hold keeps: the one it is on, or those its moments are reached from.
+    public static func held(
+        by hold: Hold,
+        points: [RecoveryPoint],
+        intervals: [RecoveryWindow.Interval]
     ) -> [PointID] {
         if case .point(let id) = hold.subject { return [id] }
         guard let moments = hold.moments else { return [] }

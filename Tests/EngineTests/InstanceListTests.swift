@@ -27,7 +27,10 @@ struct InstanceListTests {
             labels: ["tier": number == 1 ? "web" : "data", "dc": "\(number)"]
         )
         if number == 2 { record.policy = "gold" }
-        if number == 3 { record.state = .stoppedForever }
+        if number == 3 {
+            record.state = .stoppedForever
+            record.stopReason = .decommissioned
+        }
         try vault.instances().create(name, record)
     }
 
@@ -53,6 +56,8 @@ struct InstanceListTests {
             #expect(try list() == ["one", "three", "two"])
             #expect(try list("--state", "stopped-forever") == ["three"])
             #expect(try list("--state", "active", "--state", "stopped-forever").count == 3)
+            #expect(try list("--state", "deprovisioned") == ["three"])
+            #expect(try list("--state", "deprovisioned", "--state", "active").count == 3)
             #expect(try list("--policy", "gold") == ["two"])
             #expect(try list("--label", "tier=data") == ["three", "two"])
             #expect(try list("--label", "tier=data", "--label", "dc=2") == ["two"])

@@ -234,7 +234,7 @@ struct LifecycleTests {
             main.record(),
             .point(point),
             title: "a case in court"
-        )
+        ).hold
         main.refuses(.refused, "a case in court", "hold release") { try main.delete() }
         _ = try Holds.release(main.context, hold.id.description)
         try main.delete()
@@ -243,7 +243,7 @@ struct LifecycleTests {
             main.record(),
             .point(point),
             title: "another one"
-        )
+        ).hold
         main.advance(days: 15)
         #expect(try main.prune().trash.map(\.fate) == [.waiting])
         #expect(try main.points().count == 3)

@@ -172,6 +172,11 @@ struct PolicyServerTests {
                 ["case 4711", "hold release \(hold.id)"]
             )
             try protected.refuses(["hold", "release", "ffff"], .notFound, ["hold list"])
+            try protected.refuses(
+                ["backup", "delete", "main", "nothing"],
+                .notFound,
+                ["no recovery point nothing"]
+            )
             try protected.succeed(["hold", "release", hold.id])
             try protected.succeed(["backup", "delete", "main", "ruled"])
             try protected.succeed(["backup", "delete", "main", first, "--automatic"])

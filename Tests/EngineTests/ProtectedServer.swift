@@ -23,7 +23,7 @@ final class ProtectedServer {
     let keyFile: String
     /// The first backup.
     private(set) var firstPoint: Point
-    private let runner: CommandRunner
+    private var runner: CommandRunner
     private let serviceFile: String
 
     private init(_ server: PostgresServer, _ scratch: ScratchDirectory) throws {
@@ -84,6 +84,9 @@ final class ProtectedServer {
     }
 
     // MARK: The program
+
+    /// Runs the program with more variables from now on.
+    func use(_ variables: [String: String]) { runner = runner.with(variables) }
 
     /// Runs pgkeep to its end, however it ends.
     func pgkeep(_ arguments: [String], _ variables: [String: String] = [:]) throws -> CommandResult

@@ -129,7 +129,7 @@ struct SimulatedYearTests {
                     year.main.record(),
                     .point(point),
                     title: "case 4711"
-                )
+                ).hold
                 year.account.held = [point]
             case 60: try year.setRetention(30)
             case 120: try year.setRetention(7)

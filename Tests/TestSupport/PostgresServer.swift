@@ -26,6 +26,8 @@ public final class PostgresServer: @unchecked Sendable {
         public var settings: [String: String] = [:]
         /// Further arguments for initdb.
         public var initdbArguments: [String] = []
+        /// Variables the server runs with.
+        public var environment: [String: String] = [:]
 
         /// The defaults: 16 MB segments, checksums, UTF-8.
         public init(settings: [String: String] = [:]) { self.settings = settings }
@@ -56,6 +58,7 @@ public final class PostgresServer: @unchecked Sendable {
     /// The scratch directory that ends it.
     public private(set) weak var scratch: ScratchDirectory?
     private let process = Condition<RunningCommand?>(nil)
+    private var environment: [String: String] = [:]
 
     /// The major version.
     public var major: Int { installation.major }
@@ -135,6 +138,7 @@ public final class PostgresServer: @unchecked Sendable {
         ]
         settings.merge(options.settings) { $1 }
         try server.addSettings(settings)
+        server.environment = options.environment
         try server.start()
         return server
     }
@@ -195,7 +199,7 @@ public final class PostgresServer: @unchecked Sendable {
     /// Starts the postmaster without waiting for anything: for servers that are to fail.
     @discardableResult
     public func launch(_ arguments: [String] = []) throws -> RunningCommand {
-        let command = try CommandRunner.asServer.start(
+        let command = try CommandRunner.asServer.with(environment).start(
             installation.program("postgres"),
             [
                 "-D", configurationDirectory, "-F", "-k", socketDirectory, "-p", "\(port)",

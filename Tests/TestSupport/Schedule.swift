@@ -22,7 +22,10 @@ public final class Schedule: Sendable {
     }
 
     /// Thrown to an actor that is no more.
-    public struct Crashed: Error {}
+    public struct Crashed: Error {
+        /// It is.
+        public init() {}
+    }
 
     private struct State {
         var random: SeededRandom
@@ -86,6 +89,9 @@ public final class Schedule: Sendable {
             if isCrashed { throw Crashed() }
         }
     }
+
+    /// True when the actor is no more.
+    public func isCrashed(_ actor: Int) -> Bool { state.read { $0.crashed.contains(actor) } }
 
     /// Throws when the acknowledgement of a change is to be lost.
     public func answer(_ actor: Int, _ call: @autoclosure () -> String) throws {

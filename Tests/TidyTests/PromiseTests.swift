@@ -21,12 +21,15 @@ struct PromiseTests {
         )
         let tests = try Self.testNames()
         var named: [Int: [Substring]] = [:]
+        var others: [Substring: [Substring]] = [:]
         for line in page.split(separator: "\n") where line.hasPrefix("| ") {
             let cells = line.split(separator: "|", omittingEmptySubsequences: false)
-            guard cells.count > 3, let number = Int(cells[1].filter { $0 != " " }) else { continue }
-            // What stands between pairs of backquotes.
-            let parts = cells[3].split(separator: "`", omittingEmptySubsequences: false)
-            named[number] = parts.enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
+            guard cells.count > 3 else { continue }
+            if let number = Int(cells[1].filter { $0 != " " }) {
+                named[number] = Self.quoted(cells[3])
+            } else if cells.count == 4, cells[1] != " promise " {
+                others[cells[1]] = Self.quoted(cells[2])
+            }
         }
         for number in Self.kept.joined() {
             #expect(named[number]?.isEmpty == false, "promise \(number) names no test")
@@ -36,11 +39,24 @@ struct PromiseTests {
                 #expect(tests.contains(String(name)), "promise \(number): no test \(name)")
             }
         }
+        #expect(others.count >= 14)
+        for (promise, names) in others {
+            #expect(!names.isEmpty, "no test holds:\(promise)")
+            for name in names {
+                #expect(tests.contains(String(name)), "\(promise): no test \(name)")
+            }
+        }
         // A test that speaks of a promise is found on the page, too.
         let listed = Set(named.values.joined().map(String.init))
         for test in tests where test.hasPrefix("row ") {
             #expect(listed.contains(test), "Tests/Promises.md does not name: \(test)")
         }
+    }
+
+    /// What stands between pairs of backquotes.
+    private static func quoted(_ text: Substring) -> [Substring] {
+        let parts = text.split(separator: "`", omittingEmptySubsequences: false)
+        return parts.enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
     }
 
     private static func testNames() throws -> Set<String> {

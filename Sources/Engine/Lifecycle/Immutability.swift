@@ -73,6 +73,8 @@ public struct Immutability: Hashable, Sendable, Codable {
         } else {
             try store.create(id, next)
         }
+        // Whoever has looked before and not deleted yet looks again.
+        if next.isOn { try LettingGo.protect(context, all: Instances.all(context)) }
         try ActivityLog(context.vault, context.clock).append(
             action: "vault.immutability",
             instance: nil,

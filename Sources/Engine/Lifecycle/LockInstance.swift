@@ -25,6 +25,7 @@ public struct LockInstance {
             $0.lock = level
         }
         guard let record = stored.value else { throw Lifecycle.vanished(name) }
+        if level != nil { try LettingGo(context, record.systemIdentifier).protect() }
         try ActivityLog(context.vault, context.clock).append(
             action: level == nil ? "instance.unlock" : "instance.lock",
             instance: name,

@@ -65,6 +65,8 @@ public struct StopInstance {
             record.stopReason = reason ?? record.stopReason
         }
         guard let record = stored.value else { throw Lifecycle.vanished(name) }
+        // A pruning that took it for a protected one decides anew.
+        try LettingGo(context, record.systemIdentifier).protect()
         try ActivityLog(context.vault, context.clock).append(
             action: "instance.stop",
             instance: name,

@@ -182,7 +182,7 @@ public struct TrashPurge {
     /// The records that speak of it, its own last.
     private func forget(_ record: InstanceRecord) throws {
         let hex = record.systemIdentifier.hex
-        for kind in ["wal-loss", "wal-mark", "wal-evidence", "scrub", "damage"] {
+        for kind in ["wal-loss", "wal-mark", "wal-evidence", "scrub", "damage", LettingGo.kind] {
             let store = RecordStore<AnyRecord>(context.vault, kind: kind, clock: context.clock)
             for stored in try store.listReadable()
             where stored.id == hex || stored.id.hasPrefix(hex + "-") {

@@ -19,16 +19,35 @@ public enum Holds {
         }.sorted { $0.id < $1.id }
     }
 
-    /// Holds a point or all moments of a span. Durable on return.
+    /// A hold that was made.
+    public struct Addition: Sendable, Encodable {
+        /// The hold.
+        public var hold: Hold
+        /// The first of the moments held that pruning had not let go already; nil when that is
+        /// true of all, and for a hold on a point. What is left of those before it stays, too.
+        public var keptFrom: Timestamp?
+
+        private enum CodingKeys: String, CodingKey { case keptFrom = "kept_from" }
+
+        /// The hold's keys, and what is known besides.
+        public func encode(to encoder: any Encoder) throws {
+            try hold.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(keptFrom, forKey: .keptFrom)
+        }
+    }
+
+    /// Holds a point or all moments of a span. Durable on return, and from then on no pruning and
+    /// no deletion of any host lets go what is held, also none that is at work now.
     ///
     /// Throws `.notFound` when a point to be held is not there, also when it was let go at this
-    /// very moment; then there is no hold.
+    /// very moment; `.refused` when its instance is being deleted for good. Then there is no hold.
     public static func add(
         _ context: JobContext,
         _ instance: InstanceRecord,
         _ subject: Hold.Subject,
         title: String
-    ) throws -> Hold {
+    ) throws -> Addition {
         guard !title.isEmpty else {
             throw PgkeepError(.usage, "a hold needs a title", hint: "give --title TEXT")
         }
@@ -52,19 +71,43 @@ public enum Holds {
             by: ActivityLog.actor
         )
         let record = try store(context).create(hold.id.description, hold)
-        // Only now is a look worth anything: whoever lets points go reads the holds before.
-        if case .point(let id) = subject,
-            try !PointStore.isVisible(context.vault, instance.systemIdentifier, id)
-        {
+        let horizon: Timestamp?
+        do {
+            horizon = try protect(context, instance)
+            // Only now is a look worth anything: who lets points go has seen the hold, or is done.
+            if case .point(let id) = subject,
+                try !PointStore.isVisible(context.vault, instance.systemIdentifier, id)
+            {
+                throw PgkeepError(
+                    .notFound,
+                    "there is no recovery point \(id) of \(instance.name)",
+                    hint: "list them with pgkeep backup list \(instance.name)"
+                )
+            }
+        } catch let error as PgkeepError where [.notFound, .refused].contains(error.code) {
             try store(context).remove(record)
-            throw PgkeepError(
-                .notFound,
-                "there is no recovery point \(id) of \(instance.name)",
-                hint: "list them with pgkeep backup list \(instance.name)"
-            )
+            throw error
         }
         try log(context, "hold.add", hold)
-        return hold
+        let isCut = horizon.map { hold.moments?.lowerBound ?? $0 < $0 } ?? false
+        return Addition(hold: hold, keptFrom: isCut ? horizon : nil)
+    }
+
+    /// Makes a hold that is written count against whoever lets something go now: points by the
+    /// gate, the whole instance by its record, which both sides change.
+    private static func protect(
+        _ context: JobContext,
+        _ instance: InstanceRecord
+    ) throws -> Timestamp? {
+        try context.vault.instances(clock: context.clock).change(instance.name.description) {
+            guard let since = $0.trash?.purgingSince else { return }
+            throw PgkeepError(
+                .refused,
+                "\(instance.name) is being deleted for good since \(since)",
+                hint: "nothing of it can be held any more"
+            )
+        }
+        return try LettingGo(context, instance.systemIdentifier).protect()
     }
 
     /// Ends a hold, named by its id or its beginning. What has expired meanwhile goes with the next
@@ -96,24 +139,42 @@ public enum Holds {
         return hold
     }
 
-    /// Throws `.refused` when a hold lies on a point.
+    /// Throws `.refused` when a hold lies on a point, or on moments that need it.
     public static func check(
         _ context: JobContext,
         _ instance: InstanceRecord,
         _ point: PointID
     ) throws {
-        let holds = try list(context, instance.name).filter { hold in
-            switch hold.subject {
-            case .point(let id): id == point
-            case .moments: false
-            }
+        let holds = try list(context, instance.name)
+        let hold = holds.first { hold in
+            guard case .point(point) = hold.subject else { return false }
+            return true
         }
-        guard let hold = holds.first else { return }
+        guard let hold = try hold ?? first(of: holds, needing: point, context, instance) else {
+            return
+        }
         throw PgkeepError(
             .refused,
             "\(point) is held: \(hold.title)",
             hint: "release it: pgkeep hold release \(hold.id)"
         )
+    }
+
+    /// The first hold on moments that are reached from a point.
+    private static func first(
+        of holds: [Hold],
+        needing point: PointID,
+        _ context: JobContext,
+        _ instance: InstanceRecord
+    ) throws -> Hold? {
+        let spans = holds.filter { $0.moments != nil }
+        guard !spans.isEmpty else { return nil }
+        let survey = try ArchiveSurvey(context, instance)
+        let points = try SoundPoints.marked(context, survey.points, count: 1)
+        let window = RecoveryWindow(points: points, wal: survey.wal, timelines: survey.timelines)
+        return spans.first {
+            Retention.held(by: $0, points: points, intervals: window.intervals).contains(point)
+        }
     }
 
     private static func log(_ context: JobContext, _ action: String, _ hold: Hold) throws {

@@ -189,6 +189,8 @@ public struct PolicyChange {
             answer.new.revision = try store()
             try Policies.log(context, "policy.set", old: old.policy, new: new.policy)
         }
+        // A pruning that has judged by the old policy judges again.
+        for member in members { try LettingGo(context, member.systemIdentifier).protect() }
         answer.isApplied = true
         return answer
     }

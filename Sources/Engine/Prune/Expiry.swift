@@ -19,6 +19,10 @@ struct Expiry {
     var evidence: Timestamp?
     /// The first moment of the last interval that would be left.
     var earliest: Timestamp?
+    /// When the points are consistent.
+    var times: [Timestamp] = []
+    /// True when nothing could be decided now.
+    var isUndecided = false
     /// What the operator should know.
     var warnings: [String] = []
 
@@ -38,6 +42,7 @@ struct Expiry {
             try judge(context, instance, question)
         } catch let error as PgkeepError where error.isDamage || error.code == .notFound {
             self = Expiry()
+            isUndecided = true
             warnings = ["nothing of \(instance.name) expires: \(error)"]
         }
     }
@@ -55,6 +60,7 @@ struct Expiry {
         if instance.state == .stoppedPolicy { terms.minRedundancy = 1 }
         let survey = try ArchiveSurvey(context, instance)
         let points = try SoundPoints.marked(context, survey.points, count: terms.minRedundancy)
+        times = points.map(\.consistentAt)
         let window = RecoveryWindow(points: points, wal: survey.wal, timelines: survey.timelines)
         evidence =
             (points.map(\.consistentAt) + survey.wal.evidence.map(\.time)
@@ -111,23 +117,31 @@ struct Expiry {
         options.damaged = damaged
     }
 
-    /// Condemns what goes. From then on it is invisible; the sweep that follows frees its space.
-    func condemn(_ context: JobContext, _ instance: InstanceRecord) throws {
-        for id in dropped {
-            try context.token.check()
-            guard case .expired(let at)? = reasons[id]?.first else { continue }
-            try GoneMarker.put(
-                context.vault,
-                instance.systemIdentifier,
-                id,
-                reason: "expired at \(at)",
-                clock: context.clock
-            )
-            context.log.info(
-                "point expired",
-                metadata: ["instance": "\(instance.name)", "point": "\(id)"]
-            )
+    /// What is decided by it, for the gate.
+    ///
+    /// - Parameter since: the first moment that stays within reach of WAL; nil when all do.
+    func decision(_ since: Timestamp?) -> LettingGo.Decision {
+        let points = dropped.compactMap { id -> LettingGo.Doomed? in
+            guard case .expired(let at)? = reasons[id]?.first else { return nil }
+            return LettingGo.Doomed(point: id, reason: "expired at \(at)")
         }
+        // WAL is kept from a point on, so the horizon moves from one to the next.
+        let horizon = since.flatMap { since in times.filter { $0 <= since }.max() }
+        return LettingGo.Decision(points: points, horizon: horizon)
+    }
+
+    /// Nothing goes but what was decided before, since nothing can be decided now.
+    static func undecided(
+        _ context: JobContext,
+        _ instance: InstanceRecord,
+        _ warning: String
+    ) throws -> Expiry {
+        var expiry = Expiry()
+        expiry.isUndecided = true
+        expiry.warnings = [warning]
+        expiry.since = try LettingGo(context, instance.systemIdentifier).horizon
+        expiry.moments = try Holds.list(context, instance.name).compactMap(\.moments)
+        return expiry
     }
 }
 

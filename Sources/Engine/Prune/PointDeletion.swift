@@ -57,6 +57,29 @@ public struct PointDeletion {
     /// Throws `.notFound`, `.usage` when several begin so, `.refused` for the newest point that can
     /// be restored, for one the policy made, for one that is held, and by guards.
     public func run() throws -> Report {
+        // How much it frees is read before it is condemned, since it is of no use afterwards.
+        let id = try allow(instance).id
+        let freed = try bytesFreed(by: id)
+        if isDry { return Report(id: id, instance: instance.name, isDry: true, freedBytes: freed) }
+        let records = context.vault.instances(clock: context.clock)
+        let point = try LettingGo(context, instance.systemIdentifier).decide {
+            // What protects may have changed since it was looked at.
+            let point = try allow(records.read(instance.name.description)?.value ?? instance)
+            let doomed = LettingGo.Doomed(point: point.id, reason: reason)
+            return (LettingGo.Decision(points: [doomed]), point)
+        }
+        context.log.info("point deleted", metadata: ["point": "\(point.id)"])
+        try ActivityLog(context.vault, context.clock).append(
+            action: "backup.delete",
+            instance: instance.name,
+            details: ["point": point.id.description, "name": point.name],
+            reason: reason
+        )
+        return Report(id: point.id, instance: instance.name, isDry: false, freedBytes: freed)
+    }
+
+    /// The point, if nothing forbids to delete it.
+    private func allow(_ instance: InstanceRecord) throws -> (id: PointID, name: String) {
         let (points, damaged) = try Points.list(context, instance)
         let named = points.first { $0.name == text }?.id
         let id = try named ?? find(points.map(\.id) + damaged.map(\.id))
@@ -77,24 +100,7 @@ public struct PointDeletion {
             )
         }
         try Holds.check(context, instance, id)
-        let freed = try bytesFreed(by: id)
-        if !isDry {
-            try GoneMarker.put(
-                context.vault,
-                instance.systemIdentifier,
-                id,
-                reason: reason,
-                clock: context.clock
-            )
-            context.log.info("point deleted", metadata: ["point": "\(id)"])
-            try ActivityLog(context.vault, context.clock).append(
-                action: "backup.delete",
-                instance: instance.name,
-                details: ["point": id.description, "name": point?.name ?? ""],
-                reason: reason
-            )
-        }
-        return Report(id: id, instance: instance.name, isDry: isDry, freedBytes: freed)
+        return (id, point?.name ?? "")
     }
 
     private func find(_ ids: [PointID]) throws -> PointID {

@@ -63,8 +63,7 @@ public struct PruneJob {
             let name = record?.name.description ?? system.hex
             context.meter.note(name)
             do {
-                let expiry = try record.map { try Expiry(context, $0, question) }
-                let outcome = try prune(system, record, expiry)
+                let (expiry, outcome) = try prune(system, record, question)
                 evidence = [evidence, expiry?.evidence].compactMap { $0 }.max()
                 report.instances.append(PruneReport.Instance(name, system, outcome, expiry))
                 if outcome.hasDropped, !isDry {
@@ -81,7 +80,9 @@ public struct PruneJob {
             }
         }
         report.instances.sort { $0.name < $1.name }
-        if !isDry { try judge(question, evidence).mark.write(context) }
+        let verdict = judge(question, evidence)
+        report.believedNow = verdict.now
+        if !isDry { try verdict.mark.write(context) }
         return report
     }
 
@@ -102,14 +103,65 @@ public struct PruneJob {
     private func prune(
         _ system: SystemIdentifier,
         _ record: InstanceRecord?,
+        _ question: Expiry.Question
+    ) throws -> (Expiry?, PruneOutcome) {
+        guard let record else { return (nil, try sweep(system, nil, nil)) }
+        do {
+            let expiry = try decide(record, question)
+            return (expiry, try sweep(system, record, expiry))
+        } catch let error as PgkeepError where error.code == .storeFull && !isDry {
+            // What was decided before makes the room a decision needs.
+            let text = "the store had no room for a decision at first"
+            let before = try Expiry.undecided(context, record, text)
+            let first = try sweep(system, record, before)
+            let expiry = try decide(record, question)
+            var outcome = try sweep(system, record, expiry)
+            outcome.add(first)
+            return (expiry, outcome)
+        }
+    }
+
+    /// Judges an instance, and condemns what goes unless this is a dry run. From then on it is
+    /// invisible; the sweep that follows frees its space.
+    private func decide(
+        _ record: InstanceRecord,
+        _ question: Expiry.Question
+    ) throws -> Expiry {
+        if isDry { return try Expiry(context, record, question) }
+        let gate = LettingGo(context, record.systemIdentifier)
+        let records = context.vault.instances(clock: context.clock)
+        do {
+            let expiry = try gate.decide {
+                try context.token.check()
+                // What protects may have changed since the instances were listed.
+                let found = try records.read(record.name.description)?.value ?? record
+                let expiry = try Expiry(context, found, question)
+                let horizon = try since(record.systemIdentifier, expiry)
+                return (expiry.decision(horizon), expiry)
+            }
+            for id in expiry.dropped {
+                context.log.info(
+                    "point expired",
+                    metadata: ["instance": "\(record.name)", "point": "\(id)"]
+                )
+            }
+            return expiry
+        } catch let error as PgkeepError where error.code == .busy {
+            let text = "nothing of \(record.name) expires now: \(error.message)"
+            return try Expiry.undecided(context, record, text)
+        }
+    }
+
+    private func sweep(
+        _ system: SystemIdentifier,
+        _ record: InstanceRecord?,
         _ expiry: Expiry?
     ) throws -> PruneOutcome {
-        if let record, !isDry { try expiry?.condemn(context, record) }
         var options = Pruner.Options()
         options.isDry = isDry
         options.segmentSize = record?.segmentSize
         expiry?.fill(&options)
-        if walDays != nil { options.since = try since(system) }
+        options.since = try since(system, expiry)
         let meter = context.meter
         let pruner = Pruner(
             context.vault,
@@ -126,10 +178,15 @@ public struct PruneJob {
         return outcome
     }
 
-    /// Counted from what the server's clock showed last, unless ours shows less: so no clock that
-    /// runs ahead lets anything go early.
-    private func since(_ system: SystemIdentifier) throws -> Timestamp? {
-        guard let walDays else { return nil }
+    /// The first moment that stays within reach; nil when all do.
+    ///
+    /// `walDays` counts from what the server's clock showed last, unless ours shows less: so no
+    /// clock that runs ahead lets anything go early.
+    private func since(
+        _ system: SystemIdentifier,
+        _ expiry: Expiry?
+    ) throws -> Timestamp? {
+        guard let walDays, expiry?.isUndecided != true else { return expiry?.since }
         let newest = try PointStore.list(context.vault, system)
             .compactMap { try? $0.point.get().consistentAt }.max()
         guard let newest else { return nil }

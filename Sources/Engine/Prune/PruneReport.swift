@@ -118,6 +118,8 @@ public struct PruneReport: Sendable, Encodable {
     public var failed: [String: String] = [:]
     /// The first of those failures.
     public var error: PgkeepError?
+    /// The moment pruning went by: the clock's, or an earlier one when that is doubted.
+    public var believedNow: Timestamp?
 
     enum CodingKeys: String, CodingKey {
         case instances, failed, trash

@@ -94,7 +94,7 @@ public struct PruneOutcome: Sendable {
     public init() {}
 
     /// Counts what an earlier pass of the same run let go.
-    mutating func add(_ first: PruneOutcome) {
+    package mutating func add(_ first: PruneOutcome) {
         points = (points + first.points.filter { $0.fate == .dropped }).sorted { $0.id < $1.id }
         packsDropped.add(first.packsDropped)
         garbage.add(first.garbage)

@@ -18,8 +18,10 @@ struct HoldAdd: Verb {
         commandName: "add",
         abstract: "Hold a point, or all moments of a span of time.",
         discussion: """
-            What is held neither expires nor can be deleted until the hold is released. Holds of \
-            any number may lie on the same points.
+            What is held neither expires nor can be deleted until the hold is released, also not \
+            by a pruning that is at work at this moment: what that one has decided to let go is \
+            gone, and a hold on it is refused (exit 4). Holds of any number may lie on the same \
+            points.
 
               pgkeep hold add main --point 0197a3c2 --title "case 4711"
               pgkeep hold add main --from 2026-03-01T00:00Z --to 2026-03-14T00:00Z --title audit
@@ -42,7 +44,7 @@ struct HoldAdd: Verb {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    func answer(_ session: Session) throws -> Hold {
+    func answer(_ session: Session) throws -> Holds.Addition {
         guard (point == nil) == (from != nil && to != nil), (from == nil) == (to == nil) else {
             throw PgkeepError(
                 .usage,
@@ -75,7 +77,12 @@ struct HoldAdd: Verb {
         return time
     }
 
-    func lines(_ answer: Hold) -> [String] { ["Hold \(answer.id): \(HoldText.subject(answer))."] }
+    func lines(_ answer: Holds.Addition) -> [String] {
+        let done = "Hold \(answer.hold.id): \(HoldText.subject(answer.hold))."
+        guard let from = answer.keptFrom else { return [done] }
+        let text = "WAL before \(Wording.time(from)) had been let go already: of the moments before"
+        return [done, text + " it only the points' own are within reach."]
+    }
 }
 
 /// `hold list`

@@ -59,8 +59,7 @@ struct VaultPruneVerb: Verb {
             ).run()
         }
         guard !dryRun else { return try prune(context) }
-        try Jobs.prune(context)
-        return try Job.run(context, kind: .prune, instance: name, trigger: "manual") { job in
+        let answer = try Job.run(context, kind: .prune, instance: name, trigger: "manual") { job in
             let report = try prune(job.context)
             for warning in report.instances.flatMap(\.warnings) { job.warn(warning) }
             for failed in report.failed.sorted(by: { $0.key < $1.key }) {
@@ -68,6 +67,8 @@ struct VaultPruneVerb: Verb {
             }
             return report
         }
+        try Jobs.prune(context, now: answer.believedNow)
+        return answer
     }
 
     func failure(_ answer: PruneReport) -> PgkeepError? { answer.error }

@@ -91,7 +91,7 @@ struct RetentionTests {
         return Case(
             archive: archive,
             retention: Retention(
-                points: cluster.points,
+                points: archive.cluster.points,
                 intervals: archive.window.intervals,
                 holds: holds,
                 verified: verified,

@@ -39,6 +39,12 @@ public struct Policy: Hashable, Sendable {
     public var timeZone = "UTC"
     /// When backups may begin; nil: always.
     public var allowedHours: AllowedHours?
+    /// A backup has the server send so many kB/s at most; nil: no limit.
+    public var maxRate: Int?
+    /// With more sessions at work on the server no scheduled backup begins; nil: no limit.
+    public var maxLoad: Int?
+    /// With a standby further behind in replaying, in seconds, none begins; nil: no limit.
+    public var maxLagSeconds: Double?
     /// Every moment of so many days stays within reach.
     public var retentionDays: Int
     /// Points kept longer.
@@ -95,6 +101,9 @@ public struct Policy: Hashable, Sendable {
             (minRedundancy, "--min-redundancy", 1...1000),
             (onDemandMax, "--on-demand-max", 0...1000),
             (drillDays ?? 1, "--drill-days", 1...365),
+            // The protocol's own limits of MAX_RATE.
+            (maxRate ?? 32, "--max-rate", 32...1_048_576),
+            (maxLoad ?? 1, "--max-load", 1...100_000),
         ] where !range.contains(value) {
             throw Self.outOfRange(
                 "\(option) \(value)",
@@ -126,6 +135,9 @@ extension Policy: Codable {
         case name, schedule, keep
         case timeZone = "time_zone"
         case allowedHours = "allowed_hours"
+        case maxRate = "max_rate"
+        case maxLoad = "max_load"
+        case maxLagSeconds = "max_lag_seconds"
         case retentionDays = "retention_days"
         case minRedundancy = "min_redundancy"
         case onDemandMax = "on_demand_max"
@@ -141,6 +153,9 @@ extension Policy: Codable {
         schedule = try container.decodeIfPresent(CronSchedule.self, forKey: .schedule)
         timeZone = try container.decodeIfPresent(String.self, forKey: .timeZone) ?? timeZone
         allowedHours = try container.decodeIfPresent(AllowedHours.self, forKey: .allowedHours)
+        maxRate = try container.decodeIfPresent(Int.self, forKey: .maxRate)
+        maxLoad = try container.decodeIfPresent(Int.self, forKey: .maxLoad)
+        maxLagSeconds = try container.decodeIfPresent(Double.self, forKey: .maxLagSeconds)
         keep = try container.decodeIfPresent(Keep.self, forKey: .keep) ?? keep
         minRedundancy =
             try container.decodeIfPresent(Int.self, forKey: .minRedundancy) ?? minRedundancy
@@ -157,6 +172,9 @@ extension Policy: Codable {
         try container.encode(timeZone, forKey: .timeZone)
         try container.encode(allowedHours, forKey: .allowedHours)
         try container.encode(retentionDays, forKey: .retentionDays)
+        try container.encode(maxRate, forKey: .maxRate)
+        try container.encode(maxLoad, forKey: .maxLoad)
+        try container.encode(maxLagSeconds, forKey: .maxLagSeconds)
         try container.encode(keep, forKey: .keep)
         try container.encode(minRedundancy, forKey: .minRedundancy)
         try container.encode(onDemandMax, forKey: .onDemandMax)

@@ -48,12 +48,24 @@ public struct Protection: Hashable, Sendable {
         public var lagSeconds: Double
         /// Why it is not connected.
         public var failure: String?
+        /// Why it takes no WAL for now, which is not the server's doing.
+        public var pause: String?
+        /// What its slot does to the server, or is about to.
+        public var slotWarning: String?
 
         /// A living stream.
-        public init(isConnected: Bool, lagSeconds: Double, failure: String? = nil) {
+        public init(
+            isConnected: Bool,
+            lagSeconds: Double,
+            failure: String? = nil,
+            pause: String? = nil,
+            slotWarning: String? = nil
+        ) {
             self.isConnected = isConnected
             self.lagSeconds = lagSeconds
             self.failure = failure
+            self.pause = pause
+            self.slotWarning = slotWarning
         }
     }
 
@@ -187,29 +199,43 @@ public struct Protection: Hashable, Sendable {
         guard facts.newestPoint != nil else { return [] }
         let stream = "pgkeep wal stream \(facts.name)"
         if let living = facts.stream {
-            if !living.isConnected {
-                let why = living.failure.map { ": \($0)" } ?? ""
-                let isBehind = living.lagSeconds > 0
-                let what =
-                    isBehind
-                    ? "the stream has lost the server with WAL outstanding\(why)"
-                    : "the stream waits for the server\(why)"
-                return [
-                    Reason(
-                        isBehind ? .degraded : .paused,
-                        what,
-                        next: "pgkeep doctor --instance \(facts.name)"
-                    )
-                ]
-            }
-            guard living.lagSeconds > facts.lagLimitSeconds else { return [] }
-            let what = "the stream is \(Int(living.lagSeconds)) s behind the server"
-            return [Reason(.degraded, what, next: "pgkeep wal status \(facts.name)")]
+            return slot(living, facts) + (living.pause.map { [paused($0)] } ?? lag(living, facts))
         }
         guard let until = facts.knownUntil else {
             return [Reason(.degraded, "its WAL is not streamed", next: stream)]
         }
         guard facts.now.seconds(since: until) > facts.fetchLimitSeconds else { return [] }
         return [Reason(.degraded, "its WAL was last fetched at \(until)", next: stream)]
+    }
+
+    private static func slot(_ living: Stream, _ facts: Facts) -> [Reason] {
+        living.slotWarning.map {
+            [Reason(.degraded, $0, next: "pgkeep wal status \(facts.name)")]
+        } ?? []
+    }
+
+    private static func paused(_ why: String) -> Reason {
+        Reason(.degraded, "the stream pauses: \(why)", next: "pgkeep vault prune")
+    }
+
+    private static func lag(_ living: Stream, _ facts: Facts) -> [Reason] {
+        if !living.isConnected {
+            let why = living.failure.map { ": \($0)" } ?? ""
+            let isBehind = living.lagSeconds > 0
+            let what =
+                isBehind
+                ? "the stream has lost the server with WAL outstanding\(why)"
+                : "the stream waits for the server\(why)"
+            return [
+                Reason(
+                    isBehind ? .degraded : .paused,
+                    what,
+                    next: "pgkeep doctor --instance \(facts.name)"
+                )
+            ]
+        }
+        guard living.lagSeconds > facts.lagLimitSeconds else { return [] }
+        let what = "the stream is \(Int(living.lagSeconds)) s behind the server"
+        return [Reason(.degraded, what, next: "pgkeep wal status \(facts.name)")]
     }
 }

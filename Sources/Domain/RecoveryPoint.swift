@@ -20,6 +20,8 @@ public struct RecoveryPoint: Hashable, Sendable {
         case manual
         /// Due by its policy.
         case scheduled
+        /// Taken because WAL was lost: the first one behind the gap.
+        case anchor
     }
 
     /// How the server sent it.

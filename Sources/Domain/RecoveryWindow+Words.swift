@@ -4,6 +4,8 @@ extension WALHoldings.GapCause {
         switch self {
         case .neverArchived: "nobody streamed it while the server still had it"
         case .slotLost: "the replication slot was lost before it was streamed"
+        case .givenUp: "the slot was given up so that its WAL would not fill the server's disk"
+        case .failover: "the server it was on is gone, and the new one does not have it"
         case .pruned: "it was let go together with the points that needed it"
         case .stopped: "protection was stopped when it was written"
         case .damaged: "it is in the vault but cannot be read"

@@ -57,6 +57,10 @@ public struct WALHoldings: Sendable {
         case neverArchived = "never-archived"
         /// The replication slot was invalidated or dropped.
         case slotLost = "slot-lost"
+        /// The slot was dropped on purpose, so that the WAL it kept would not fill the server's disk.
+        case givenUp = "given-up"
+        /// The server that had it is gone, and the one that took its place does not have it.
+        case failover
         /// It was let go together with the points that needed it.
         case pruned
         /// Protection was stopped when it was written.

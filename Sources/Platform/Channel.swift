@@ -53,6 +53,9 @@ public final class Channel<Element: ~Copyable & Sendable>: Sendable {
         return try next.get()?.take()
     }
 
+    /// Elements that wait to be received.
+    public var count: Int { state.read { $0.queue.count } }
+
     /// Nothing more will be sent.
     public func finish() { state.change { $0.finished = true } }
 

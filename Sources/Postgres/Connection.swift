@@ -22,6 +22,8 @@ public final class Connection: @unchecked Sendable {
     public let kind: Kind
     /// The server's version.
     public let serverVersion: ServerVersion
+    /// Seconds a statement run by `query` may take; past them the server counts as gone.
+    public var answerSeconds: Double
 
     private let handle: OpaquePointer
     private let collector = NoticeCollector()
@@ -40,6 +42,7 @@ public final class Connection: @unchecked Sendable {
     ) throws(PgkeepError) {
         self.settings = settings
         self.kind = kind
+        answerSeconds = kind == .sql ? 300 : 60
         let opened = try ConnectionOpener(settings, kind, applicationName, token).open()
         handle = opened
         cancellation = CancelHandle(opened)
@@ -84,6 +87,24 @@ public final class Connection: @unchecked Sendable {
     /// Any thread.
     public func cancel() { cancellation.fire() }
 
+    /// Breaks the session off at once, without a word to the server. Any thread.
+    public func breakOff() { cancellation.breakOff() }
+
+    /// Settings that lead to the very server this session has reached: of several hosts another one
+    /// might answer the next time.
+    public var reachedSettings: ConnectionSettings {
+        get throws(PgkeepError) {
+            func text(_ value: UnsafeMutablePointer<CChar>?) -> String {
+                value.map { String(cString: $0) } ?? ""
+            }
+            return try settings.leading(
+                toHost: text(PQhost(handle)),
+                address: text(PQhostaddr(handle)),
+                port: text(PQport(handle))
+            )
+        }
+    }
+
     /// A value the server reports by itself, for example `in_hot_standby`.
     public func parameter(_ name: String) -> String? {
         PQparameterStatus(handle, name).map { String(cString: $0) }
@@ -110,10 +131,38 @@ public final class Connection: @unchecked Sendable {
     }
 
     private func run(_ sql: String) throws(PgkeepError) -> ResultHandle {
-        guard let raw = PQexec(handle, sql) else { throw broken("send a command") }
+        try send(sql)
+        let deadline = SystemClock().monotonicSeconds + answerSeconds
+        // What a failed result is followed by does not matter; the first one tells.
+        guard let raw = try result(before: deadline) else { throw broken("send a command") }
         let result = ResultHandle(raw)
+        switch result.answer {
+        case .copyIn, .copyOut, .copyBoth: return result
+        default: while let more = try self.result(before: deadline) { PQclear(more) }
+        }
         guard case .failed(let error) = result.answer else { return result }
         throw error.failure("run \(Self.verb(sql))", role: settings.user)
+    }
+
+    /// The next result, nil when there are no more. A server that has vanished without a word is
+    /// given up at the deadline, and the session with it.
+    private func result(before deadline: Double) throws(PgkeepError) -> OpaquePointer? {
+        while PQisBusy(handle) == 1 {
+            let left = deadline - SystemClock().monotonicSeconds
+            guard left > 0 else {
+                close()
+                throw PgkeepError(
+                    .sourceBroken,
+                    "the server has not answered for too long",
+                    hint: "check that the server runs and the network holds, then run it again"
+                )
+            }
+            var entry = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+            _ = poll(&entry, 1, Int32(min(left, 3600) * 1000) + 1)
+            // A broken session is told by the result.
+            guard PQconsumeInput(handle) == 1 else { break }
+        }
+        return PQgetResult(handle)
     }
 
     /// The first words of a statement, for messages.
@@ -142,6 +191,13 @@ extension Connection {
         return ResultHandle(raw).answer
     }
 
+    /// As above; `.sourceBroken` when nothing comes for so long.
+    func nextAnswer(within seconds: Double) throws(PgkeepError) -> ServerAnswer {
+        let deadline = SystemClock().monotonicSeconds + seconds
+        guard let raw = try result(before: deadline) else { return .finished }
+        return ResultHandle(raw).answer
+    }
+
     /// Reads answers until there are no more, or the connection is lost.
     ///
     /// Copy data is thrown away.
@@ -160,6 +216,23 @@ extension Connection {
             default: continue
             }
         }
+    }
+
+    /// Passes over what a copy we have ended still brings, up to the end of its command.
+    func finishCopy(within seconds: Double) throws(PgkeepError) {
+        let deadline = SystemClock().monotonicSeconds + seconds
+        while true {
+            var buffer: UnsafeMutablePointer<CChar>?
+            let length = PQgetCopyData(handle, &buffer, 1)
+            PQfreemem(buffer)
+            guard length >= 0 else { break }
+            guard length == 0 else { continue }
+            guard SystemClock().monotonicSeconds < deadline else { return close() }
+            var entry = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+            _ = poll(&entry, 1, 200)
+            try consumeInput()
+        }
+        while let raw = try result(before: deadline) { PQclear(raw) }
     }
 
     /// What reading copy data came to.
@@ -269,37 +342,6 @@ private struct ResultHandle: ~Copyable {
             start: PQgetvalue(raw, row, column),
             count: Int(PQgetlength(raw, row, column))
         )
-    }
-}
-
-/// The key to cancel a session's command from another thread, usable until the session ends.
-private final class CancelHandle: Sendable {
-    private struct State: @unchecked Sendable {
-        var key: OpaquePointer?
-        var socket: Int32
-    }
-    private let state: Condition<State>
-
-    init(_ connection: OpaquePointer) {
-        state = Condition(State(key: PQgetCancel(connection), socket: PQsocket(connection)))
-    }
-
-    /// The lock is held meanwhile, so the session cannot be freed under the call.
-    func fire() {
-        state.read { state in
-            guard let key = state.key else { return }
-            var reason = [CChar](repeating: 0, count: 256)
-            if PQcancel(key, &reason, Int32(reason.count)) != 1 {
-                shutdown(state.socket, Int32(SHUT_RDWR))
-            }
-        }
-    }
-
-    func retire() {
-        state.change { state in
-            PQfreeCancel(state.key)
-            state.key = nil
-        }
     }
 }
 

@@ -74,6 +74,25 @@ public struct ConnectionSettings: Sendable, CustomStringConvertible {
             .map { "\($0.name)=\(Self.quoted($0.value))" }.joined(separator: " ")
     }
 
+    /// These settings, leading to one host alone.
+    ///
+    /// - Parameters:
+    ///   - host: as libpq names it: a host's name, or the directory of a socket.
+    ///   - address: the address it had; empty for a socket.
+    func leading(
+        toHost host: String,
+        address: String,
+        port: String
+    ) throws(PgkeepError) -> ConnectionSettings {
+        let places = [("host", host), ("hostaddr", address), ("port", port)]
+        let names: Set = ["host", "hostaddr", "port"]
+        let others = options.filter { !names.contains($0.name) }.map { ($0.name, $0.value) }
+        return try ConnectionSettings(
+            (places.filter { !$0.1.isEmpty } + others)
+                .map { "\($0.0)=\(Self.quoted($0.1))" }.joined(separator: " ")
+        )
+    }
+
     /// The string as `key=value` with passwords blotted out: this may be shown.
     public var redacted: String {
         options.map { option in

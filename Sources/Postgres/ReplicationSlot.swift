@@ -1,4 +1,5 @@
 public import Domain
+internal import Platform
 
 /// A physical replication slot as the server tells of it.
 public struct ReplicationSlot: Hashable, Sendable {
@@ -163,6 +164,34 @@ public enum ReplicationSlots {
         } catch  where error.postgres?.sqlstate == "42704" {
             return false
         }
+    }
+
+    /// Has a slot keep nothing before `position`, which must not lie behind the server's end.
+    ///
+    /// By the replication protocol, as a stream that confirms the position and leaves; so it needs
+    /// no right but REPLICATION. `.slotBusy` when somebody streams from it.
+    public static func advance(
+        _ name: String,
+        to position: LSN,
+        timeline: TimelineID,
+        on connection: Connection
+    ) throws {
+        try check(name)
+        let command = "START_REPLICATION SLOT \(SQL.identifier(name)) PHYSICAL \(position)"
+        try connection.send("\(command) TIMELINE \(timeline)")
+        let answer = try connection.nextAnswer(within: connection.answerSeconds)
+        if case .failed(let error) = answer { throw error.failure("advance the slot \(name)") }
+        if case .copyBoth = answer {
+            let status = WALStreamProtocol.status(
+                written: position,
+                flushed: position,
+                now: SystemClock().now,
+                wantsReply: false
+            )
+            try connection.putCopy(status)
+            try connection.endCopy()
+        }
+        try connection.finishCopy(within: connection.answerSeconds)
     }
 
     private static func check(_ name: String) throws(PgkeepError) {

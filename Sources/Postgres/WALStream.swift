@@ -2,29 +2,6 @@ public import Domain
 internal import Glibc
 public import Platform
 
-/// Who takes streamed WAL in.
-///
-/// All calls come on the thread that runs the stream, in order; a thrown error ends the stream.
-public protocol WALStreamHandler: AnyObject {
-    /// WAL bytes from `position` on: without holes, cut anywhere, across segment boundaries too.
-    ///
-    /// The bytes are libpq's and die with the call. Must not block longer than a fraction of the
-    /// server's wal_sender_timeout: no status goes out meanwhile.
-    func received(_ bytes: UnsafeRawBufferPointer, at position: LSN) throws
-    /// Everything the server has was received, or nothing more came for a moment: a good time to
-    /// flush.
-    ///
-    /// Called once until more arrives.
-    func idle() throws
-    /// Make everything received durable now, or have another thread do it, and report it through
-    /// the control.
-    ///
-    /// The server is waiting, as it does when it shuts down.
-    func flushNow() throws
-    /// The server lives, and has sent everything before `walEnd`.
-    func keepalive(serverTime: Timestamp, walEnd: LSN) throws
-}
-
 /// Runs START_REPLICATION on a replication connection: receives WAL and reports positions.
 public final class WALStream {
     /// Where and how to stream.
@@ -38,10 +15,14 @@ public final class WALStream {
         /// Seconds between status messages when nothing else makes us send one; lowered to a sixth
         /// of the server's wal_sender_timeout.
         public var statusInterval = 10.0
-        /// Seconds of silence after which the server counts as dead.
+        /// Seconds of silence after which the server counts as dead; lowered to the server's
+        /// wal_sender_timeout, but not below 10.
         ///
         /// It is asked for a sign of life at half of that.
         public var silenceLimit = 60.0
+        /// Seconds the handler may have no room before the server is let go: it must not wait for
+        /// a disk of ours when it shuts down.
+        public var roomLimit = 30.0
         /// Seconds to wait for the handler's flush before the server's question is answered.
         public var flushWait = 1.0
 
@@ -55,11 +36,14 @@ public final class WALStream {
 
     /// Seconds a server may take to end the stream once we asked.
     private static let stopWait = 20.0
+    /// A busy server may be silent for so long.
+    private static let silenceMin = 10.0
     /// Seconds without new bytes after which the handler may flush although more is announced.
     private static let pause = 0.2
 
     private let connection: Connection
     private let options: Options
+    private let silenceLimit: Double
     private let control: WALStreamControl
     private let handler: any WALStreamHandler
     private let clock: any Clock
@@ -69,6 +53,9 @@ public final class WALStream {
     private var reported = (written: LSN.zero, flushed: LSN.zero)
     private var reportedAt = 0.0
     private var isIdle = false
+    private var fullSince: Double?
+    /// What was durable when the server got an answer that claims nothing.
+    private var lateAt: LSN?
     private var drains = 0
     private var silence = 0.0
     private var hasAsked = false
@@ -109,6 +96,7 @@ public final class WALStream {
             .flatMap { SettingValue.seconds($0) }
         let limit = timeout.map { $0 > 0 ? $0 / 6 : .infinity } ?? .infinity
         statusInterval = min(options.statusInterval, limit)
+        silenceLimit = min(options.silenceLimit, max(limit * 6, Self.silenceMin))
         conversation = WALStreamProtocol(start: options.start, slot: options.slot)
     }
 
@@ -121,7 +109,8 @@ public final class WALStream {
         reportedAt = clock.monotonicSeconds
         while true {
             switch conversation.next {
-            case .answer: try conversation.receive(connection.nextAnswer())
+            case .answer:
+                try conversation.receive(connection.nextAnswer(within: silenceLimit))
             case .endCopy:
                 try connection.endCopy()
                 conversation.copyEndSent()
@@ -138,6 +127,8 @@ public final class WALStream {
     // MARK: - Receiving
 
     private func turn() throws {
+        guard handler.hasRoom || stopDeadline != nil else { return try waitForRoom() }
+        fullSince = nil
         let read = try connection.readCopy(wait: false) { message in
             if let content = try conversation.receive(copy: message) { try take(content) }
         }
@@ -160,6 +151,25 @@ public final class WALStream {
         }
     }
 
+    /// The handler takes no more for now: the server waits, and hears that we live.
+    private func waitForRoom() throws {
+        let now = clock.monotonicSeconds
+        let since = fullSince ?? now
+        fullSince = since
+        guard now - since < options.roomLimit else {
+            throw PgkeepError(
+                .sourceBroken,
+                "the vault has taken no WAL for \(Int(now - since)) seconds",
+                hint: "check the vault's disk; the stream goes on from what is durable"
+            )
+        }
+        try reportWhenDue()
+        try stopWhenAsked()
+        guard conversation.next == .copy, stopDeadline == nil else { return }
+        let patience = min(1, max(0, reportedAt + statusInterval - now))
+        _ = try wait(seconds: patience, forServer: false)
+    }
+
     private func take(_ message: WALStreamProtocol.Message) throws {
         switch message {
         case .wal(let bytes, let position):
@@ -170,8 +180,13 @@ public final class WALStream {
             try handler.keepalive(serverTime: time, walEnd: walEnd)
             guard wantsReply, stopDeadline == nil else { return }
             // A server that shuts down asks until everything sent is confirmed (protocol.md 4.4).
+            // One that is not told in time gets an answer that lets it go: with nothing flushed it
+            // waits only for what was written, keeps its slot where it is, and counts us out as a
+            // synchronous standby until the next report.
             try flush(within: options.flushWait)
-            try report()
+            let flushed = control.flushed
+            lateAt = flushed < conversation.received ? flushed : nil
+            try report(isFlushLate: lateAt != nil)
         }
     }
 
@@ -189,7 +204,7 @@ public final class WALStream {
         var patience = max(0, reportedAt + statusInterval - now)
         if !isCaughtUp && !isIdle { patience = min(patience, Self.pause) }
         if connection.isEncrypted || stopDeadline != nil { patience = min(patience, 1) }
-        patience = min(patience, options.silenceLimit / 2)
+        patience = min(patience, silenceLimit / 2)
         if try wait(seconds: patience, forServer: true) { return }
         if !isCaughtUp { try idle() }
         try listen(silentFor: clock.monotonicSeconds - now)
@@ -204,14 +219,14 @@ public final class WALStream {
     /// Counts only time spent waiting: how long the handler takes says nothing about the server.
     private func listen(silentFor seconds: Double) throws(PgkeepError) {
         silence += seconds
-        if silence > options.silenceLimit {
+        if silence > silenceLimit {
             throw PgkeepError(
                 .sourceBroken,
                 "the server was silent for \(Int(silence)) seconds",
                 hint: "check the network; the stream goes on from what is durable"
             )
         }
-        if silence > options.silenceLimit / 2, !hasAsked {
+        if silence > silenceLimit / 2, !hasAsked {
             hasAsked = true
             try report(wantsReply: true)
         }
@@ -246,8 +261,9 @@ public final class WALStream {
         guard stopDeadline == nil else { return }
         let positions = positions
         let isNews =
-            positions.flushed != reported.flushed
-            || positions.flushed > .zero && positions.written != reported.written
+            lateAt != control.flushed
+            && (positions.flushed != reported.flushed
+                || positions.flushed > .zero && positions.written != reported.written)
         let isDue = clock.monotonicSeconds - reportedAt >= statusInterval
         guard isNews || isDue else { return }
         // An idle server says nothing by itself as long as it is reported to. Its answer is the
@@ -255,8 +271,11 @@ public final class WALStream {
         try report(wantsReply: isDue && isIdle)
     }
 
-    private func report(wantsReply: Bool = false) throws(PgkeepError) {
-        let positions = positions
+    private func report(
+        wantsReply: Bool = false,
+        isFlushLate: Bool = false
+    ) throws(PgkeepError) {
+        let positions = isFlushLate ? (conversation.received, .zero) : self.positions
         try connection.putCopy(
             WALStreamProtocol.status(
                 written: positions.written,

@@ -76,7 +76,8 @@ public final class WALStreamControl: Sendable {
         while read(wakeReader.descriptor, &sink, sink.count) == sink.count {}
     }
 
-    private func wake() {
+    /// Has the stream look again whether its handler has room.
+    public func wake() {
         var byte: UInt8 = 1
         // A full pipe wakes as well as one more byte would.
         _ = write(wakeWriter.descriptor, &byte, 1)

@@ -115,7 +115,46 @@ struct FullDiskBackupTests {
         }
     }
 
-    @Test func `a stream that has no room left loses nothing it acknowledged`() throws {
+    @Test func `a stream pauses before the disk is full, and goes on without loss`() throws {
+        try withSmallVault(mebibytes: 64) { protected, vault in
+            let filler = protected.scratch.file("disk/filler")
+            let stream = try protected.startPgkeep(
+                ["wal", "stream", "main", "--watch-every", "1"],
+                vault
+            )
+            try waitUntil("the stream is connected") { try protected.acknowledged() != nil }
+            try protected.makeSynchronous()
+            let committer = try Committer(protected.server, from: 1)
+            try committer.wait(for: 50)
+            // Less than an eighth of the disk is left.
+            try fill(filler, leaving: 6 << 20)
+            try stream.waitForOutput("stream paused", seconds: 120)
+            let last = try #require(committer.rows.last)
+            let state = try protected.walState(vault)
+            #expect(!state.streaming && state.pause?.contains("stay free") == true)
+            let plan = try protected.pgkeep(["restore", "plan", "main", "--xid", last.xid], vault)
+            #expect(plan.succeeded, "\(plan.errors)")
+            let status = try protected.pgkeep(["status", "--json"], vault)
+            #expect(status.output.contains("the stream pauses"))
+            // Nobody waits for a paused stream when the server shuts down.
+            try protected.server.stop(.fast, seconds: 50)
+            committer.stop()
+            var rows = committer.finish()
+            try protected.server.start()
+
+            try FileSystem.removeFile(filler)
+            try stream.waitForOutput("the vault has room again", seconds: 120)
+            let more = try Committer(protected.server, from: 1_000_000)
+            try more.wait(for: 50)
+            more.stop()
+            rows += more.finish()
+            #expect(stream.interrupt().succeeded)
+            let found = try #require(try restoredRows(protected, vault))
+            #expect(found >= rows.count)
+        }
+    }
+
+    @Test func `a stream on a disk that is full all at once goes on when it is freed`() throws {
         try withSmallVault(mebibytes: 40) { protected, vault in
             let filler = protected.scratch.file("disk/filler")
             let stream = try protected.startPgkeep(["wal", "stream", "main"], vault)
@@ -123,29 +162,28 @@ struct FullDiskBackupTests {
             try protected.makeSynchronous()
             let committer = try Committer(protected.server, from: 1)
             try committer.wait(for: 50)
-            try fill(filler)
-            let ended = stream.wait()
-            expectRefusal(ended, .unreachable, ["space"], secrets: try protected.keySecrets())
+            try fill(filler, leaving: 0)
+            try stream.waitForOutput("stream paused", seconds: 120)
             let last = try #require(committer.rows.last)
             let plan = try protected.pgkeep(["restore", "plan", "main", "--xid", last.xid], vault)
             #expect(plan.succeeded, "\(plan.errors)")
-
             try FileSystem.removeFile(filler)
-            let next = try protected.startPgkeep(["wal", "stream", "main"], vault)
             try committer.wait(for: 50)
             committer.stop()
             let rows = committer.finish()
-            #expect(next.interrupt().succeeded)
+            #expect(stream.interrupt().succeeded)
             #expect(try restoredRows(protected, vault) == rows.count)
         }
     }
 
-    /// Takes all the room of a file system.
-    private func fill(_ path: String) throws {
+    /// Takes the room of a file system but for so many bytes.
+    private func fill(_ path: String, leaving bytes: UInt64) throws {
         let file = try File(path, .create(0o600))
         var offset: UInt64 = 0
         let block = [UInt8](repeating: 7, count: 64 << 10)
-        while (try? block.withUnsafeBytes { try file.write($0, at: offset) }) != nil {
+        while try bytes == 0 || FileSystem.space(path).free > bytes,
+            (try? block.withUnsafeBytes { try file.write($0, at: offset) }) != nil
+        {
             offset += UInt64(block.count)
         }
     }

@@ -100,7 +100,7 @@ struct InstanceConditions {
             let what = "there is no recovery point to restore"
             found.append(condition(.backupOverdue, what, next: create))
         }
-        let passing = [SkipReason.serverStopped.rawValue, SkipReason.busy.rawValue]
+        let passing = [SkipReason.serverStopped, .busy, .sourceBusy].map(\.rawValue)
         if let skip, let reason = skip.skipReason, passing.contains(reason) {
             let what = "the backup due at \(skip.at) was skipped: \(reason)"
             found.append(
@@ -138,8 +138,11 @@ struct InstanceConditions {
             let what = "its WAL is not streamed\(when)"
             found.append(condition(.streamDown, what, next: "pgkeep wal stream \(name)"))
         }
-        if let bytes = status.lagBytes, bytes >= AlertLimits.retainedBytes {
-            let what = "the server keeps \(bytes >> 30) GiB of WAL for the slot"
+        let lagging = status.lagBytes.flatMap { bytes in
+            bytes >= AlertLimits.retainedBytes
+                ? "the server keeps \(bytes >> 30) GiB of WAL for the slot" : nil
+        }
+        if let what = facts.stream?.slotWarning ?? lagging {
             found.append(condition(.slotBloat, what, next: "pgkeep wal status \(name)"))
         }
         return found
@@ -157,7 +160,8 @@ struct InstanceConditions {
         let stopped = board.skip(.backup, name)?.skipReason == SkipReason.serverStopped.rawValue
         let next = "pgkeep doctor --instance \(name)"
         if let stream = facts.stream {
-            guard !stream.isConnected else { return nil }
+            // A stream that pauses has let the server go itself.
+            guard !stream.isConnected, stream.pause == nil else { return nil }
             let why = stream.failure.map { ": \($0)" } ?? ""
             if stream.lagSeconds > 0 {
                 let what = "the server was lost with WAL outstanding\(why)"

@@ -45,7 +45,8 @@ public struct BackupJob {
         let startedAt = context.clock.now
         try PointTerms(context, instance, options).check()
         context.meter.begin("connect")
-        let settings = try ConnectionSettings(instance.source)
+        // Of several servers, or hosts of one address, all that follows talks to one.
+        let settings = try SourceEndpoints(context, instance, instance.baseFrom).settings()
         let preflight = try SourceCheck.run(context, settings, instance.systemIdentifier)
         let (session, parents) = try ParentMaps.begin(
             context.vault,

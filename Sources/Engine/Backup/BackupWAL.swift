@@ -77,6 +77,7 @@ final class BackupWAL {
         if own?.thread != nil { try finishOwn(at: target, needed: stop) }
         while try !isArchived(from: start, to: stop, timeline: timeline) {
             try context.token.check()
+            try refuseLost(from: start, to: stop)
             if try StreamLookup.isStreaming(context, instance.systemIdentifier) {
                 _ = context.token.sleep(seconds: Self.pollSeconds)
                 continue
@@ -88,6 +89,22 @@ final class BackupWAL {
             startStream(timeline: timeline, from: start)
             try finishOwn(at: target, needed: stop)
         }
+    }
+
+    /// WAL of this backup that the stream had to skip will never come.
+    private func refuseLost(from start: LSN, to stop: LSN) throws {
+        let losses = try LossRecord.list(context.vault, instance.systemIdentifier)
+        guard
+            let loss = losses.first(where: {
+                [.slotLost, .givenUp, .failover].contains($0.cause) && $0.start < stop
+                    && $0.end > start
+            })
+        else { return }
+        throw PgkeepError(
+            .sourceBroken,
+            "WAL of this backup was lost meanwhile, from \(loss.start) to \(loss.end)",
+            hint: "run the backup again"
+        )
     }
 
     /// WAL before this backup that nobody streamed is told apart from WAL that was archived and is

@@ -10,34 +10,6 @@ public import Vaulting
 /// nothing to do writes nothing; then again while holding the instance's role `due`, so that of
 /// all who found the same slot due only one goes on.
 public struct DueBackups: Sendable {
-    /// The two things that need a server, as a test without one puts something else in their place.
-    package struct Actions: Sendable {
-        /// Looks at the server; the point is the one changes count from.
-        package var look:
-            @Sendable (JobContext, InstanceRecord, RecoveryPoint?) throws -> SourceLook
-        /// Takes a backup, on record as a job.
-        package var backUp:
-            @Sendable (JobContext, InstanceRecord, BackupOptions, JobID?) throws -> BackupResult
-
-        /// The real ones.
-        package static let real = Actions(
-            look: { try SourceLook.take($0, $1, since: $2) },
-            backUp: { try RecordedBackup.run($0, $1, $2, queued: $3) }
-        )
-
-        package init(
-            look:
-                @escaping @Sendable (JobContext, InstanceRecord, RecoveryPoint?) throws ->
-                SourceLook,
-            backUp:
-                @escaping @Sendable (JobContext, InstanceRecord, BackupOptions, JobID?) throws
-                -> BackupResult
-        ) {
-            self.look = look
-            self.backUp = backUp
-        }
-    }
-
     /// What the vault says of an instance's due work.
     private struct View {
         var rule: DueRule
@@ -163,7 +135,9 @@ public struct DueBackups: Sendable {
         )
         let now = context.clock.now
         let points = try Points.list(context, instance).points
-        let tries = try rule.slot(instance, points: points, now: now).map { slot in
+        let lostAt = try LossRecord.unanchored(context.vault, instance.systemIdentifier, points)
+        let slot = rule.slot(instance, points: points, lostAt: lostAt, now: now)
+        let tries = try slot.map { slot in
             try Jobs.list(
                 context,
                 since: slot.time,
@@ -173,7 +147,13 @@ public struct DueBackups: Sendable {
         }
         var view = View(
             rule: rule,
-            verdict: rule.verdict(instance, points: points, tries: tries ?? [], now: now),
+            verdict: rule.verdict(
+                instance,
+                points: points,
+                tries: tries ?? [],
+                lostAt: lostAt,
+                now: now
+            ),
             points: points,
             tries: tries ?? [],
             now: now
@@ -236,13 +216,30 @@ public struct DueBackups: Sendable {
             let automatic = view.points.filter {
                 $0.trigger != .manual && $0.state == .completed
             }
-            let last = options.evenIfUnchanged ? nil : automatic.max { $0.stopLSN < $1.stopLSN }
+            let wantsAny = options.evenIfUnchanged || slot.trigger == .anchor
+            let last = wantsAny ? nil : automatic.max { $0.stopLSN < $1.stopLSN }
             switch try actions.look(context, instance, last) {
             case .stopped: return skip(view, instance, slot, .serverStopped)
             case .unchanged: return skip(view, instance, slot, .noChange)
-            case .ready: return try backUp(view, instance, slot)
+            case .ready:
+                // Without a point, or behind a gap, protection comes before the server's comfort.
+                if slot.trigger == .scheduled, let load = loadLimits(view.rule.policy),
+                    try actions.isBusy(context, instance, load)
+                {
+                    return skip(view, instance, slot, .sourceBusy)
+                }
+                return try backUp(view, instance, slot)
             }
         }
+    }
+
+    /// What the server may have to do when a backup begins; nil: anything.
+    private func loadLimits(_ policy: Policy) -> SourceLoad.Limits? {
+        let limits = SourceLoad.Limits(
+            sessions: options.maxLoad ?? policy.maxLoad,
+            lagSeconds: options.maxLagSeconds ?? policy.maxLagSeconds
+        )
+        return limits.sessions == nil && limits.lagSeconds == nil ? nil : limits
     }
 
     /// Puts a reason on record, unless it is there for this slot already.
@@ -274,6 +271,7 @@ public struct DueBackups: Sendable {
     ) throws -> DueEntry {
         var options = options.backup
         options.trigger = slot.trigger
+        options.maxRate = options.maxRate ?? view.rule.policy.maxRate
         let queued = view.tries.first {
             $0.state == .queued && $0.trigger == slot.trigger.rawValue
         }

@@ -30,7 +30,8 @@ public struct DueEntry: Sendable, Encodable {
     public var slot: Timestamp?
     /// The point that was made.
     public var point: RecoveryPoint?
-    /// Why nothing was begun: `server-stopped`, `no-change`, `busy`, `outside-hours`.
+    /// Why nothing was begun: `server-stopped`, `no-change`, `busy`, `outside-hours`,
+    /// `source-busy`.
     public var skipReason: String?
     /// When something is due next, as far as that is known.
     public var nextAt: Timestamp?
@@ -78,6 +79,12 @@ public struct DueOptions: Sendable {
     public var backup = BackupOptions(trigger: .scheduled)
     /// Begin up to so many seconds behind the schedule, each instance at its own moment.
     public var jitterSeconds = 0
+    /// Sessions at work on the server from which on no scheduled backup begins; nil: as the policy
+    /// says.
+    public var maxLoad: Int?
+    /// Seconds a standby may be behind in replaying for a scheduled backup to begin; nil: as the
+    /// policy says.
+    public var maxLagSeconds: Double?
     /// Take a backup although nothing has changed since the last one.
     public var evenIfUnchanged = false
 

@@ -8,12 +8,16 @@ package import Vaulting
 /// made up once. A slot is served by an automatic point begun since, or settled by a run that found
 /// nothing to back up or that an operator ended. What an operator asked for serves no slot: it may
 /// be deleted at any time.
+///
+/// WAL lost for good makes a slot of its own: nothing behind the gap is restorable before the next
+/// backup, so that one is due at once, at whatever hour.
 package struct DueRule {
     /// A moment at which a backup was to be taken.
     package struct Slot: Hashable, Sendable {
         /// The moment.
         package var time: Timestamp
-        /// `initial` for the very first backup, else `scheduled`.
+        /// `initial` for the very first backup, `anchor` for the first one behind lost WAL, else
+        /// `scheduled`.
         package var trigger: RecoveryPoint.Trigger
 
         package init(time: Timestamp, trigger: RecoveryPoint.Trigger) {
@@ -59,11 +63,15 @@ package struct DueRule {
     /// The last slot at or before `now`, due or not; nil when there was none yet.
     ///
     /// An instance without any automatic point is due since it was added.
+    ///
+    /// - Parameter lostAt: when WAL was lost that no point has been made behind.
     package func slot(
         _ instance: InstanceRecord,
         points: [RecoveryPoint],
+        lostAt: Timestamp? = nil,
         now: Timestamp
     ) -> Slot? {
+        if let lostAt { return Slot(time: min(lostAt, now), trigger: .anchor) }
         let isNew = !points.contains { $0.trigger != .manual && $0.startedAt <= limit(now) }
         let last = policy.lastSlot(
             atOrBefore: now.adding(seconds: -delay(of: instance)),
@@ -76,11 +84,14 @@ package struct DueRule {
 
     /// What is to be done.
     ///
-    /// - Parameter tries: the instance's backup jobs since its last slot, in any order.
+    /// - Parameters:
+    ///   - tries: the instance's backup jobs since its last slot, in any order.
+    ///   - lostAt: as for `slot`.
     package func verdict(
         _ instance: InstanceRecord,
         points: [RecoveryPoint],
         tries: [JobRecord],
+        lostAt: Timestamp? = nil,
         now: Timestamp
     ) -> Verdict {
         let next = policy.nextSlot(
@@ -88,13 +99,16 @@ package struct DueRule {
             systemIdentifier: instance.systemIdentifier,
             zone: zone
         )?.adding(seconds: delay(of: instance))
-        guard let slot = slot(instance, points: points, now: now) else {
+        guard let slot = slot(instance, points: points, lostAt: lostAt, now: now) else {
             return .nothing(next: next)
         }
-        let isServed = points.contains {
-            $0.trigger != .manual && $0.state == .completed && $0.startedAt >= slot.time
-                && $0.startedAt <= limit(now)
-        }
+        // A point begun after the loss was noticed may still lie before the gap's end.
+        let isServed =
+            slot.trigger != .anchor
+            && points.contains {
+                $0.trigger != .manual && $0.state == .completed && $0.startedAt >= slot.time
+                    && $0.startedAt <= limit(now)
+            }
         guard !isServed else { return .nothing(next: next) }
         let own = Self.own(tries, of: slot, until: limit(now))
         if own.contains(where: Self.settles) { return .nothing(next: next) }
@@ -106,7 +120,7 @@ package struct DueRule {
             if again > now { return .waiting(slot, at: again) }
         }
         // Nothing is restorable before the first backup: it waits for no hour.
-        if slot.trigger != .initial, let hours = policy.allowedHours,
+        if slot.trigger == .scheduled, let hours = policy.allowedHours,
             !hours.contains(LocalTime(now, in: zone))
         {
             return .outsideHours(slot)
@@ -171,4 +185,6 @@ package enum SkipReason: String, Sendable {
     case busy
     /// The policy allows none at this hour.
     case outsideHours = "outside-hours"
+    /// The server has more to do, or its standby is further behind, than a backup may add to.
+    case sourceBusy = "source-busy"
 }

@@ -25,17 +25,10 @@ package enum SourceLook: Sendable {
         since last: RecoveryPoint?
     ) throws -> SourceLook {
         do {
-            let connection = try Connection(
-                ConnectionSettings(instance.source),
-                kind: .physicalReplication,
-                applicationName: "pgkeep",
-                cancellation: context.token
-            )
-            let identity = try connection.identifySystem()
-            connection.close()
-            guard let last, identity.systemIdentifier == instance.systemIdentifier else {
-                return .ready
-            }
+            let reached = try SourceEndpoints(context, instance, instance.baseFrom).reach()
+            let identity = reached.identity
+            reached.connection.close()
+            guard let last else { return .ready }
             return try isUnchanged(context, instance, identity, since: last) ? .unchanged : .ready
         } catch let error as PgkeepError {
             try context.token.check()

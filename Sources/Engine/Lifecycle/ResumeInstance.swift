@@ -51,7 +51,7 @@ public struct ResumeInstance {
         let found = try Instances.findAny(context, name)
         try allow(found)
         context.meter.begin("connect")
-        let settings = try ConnectionSettings(found.source)
+        let settings = try SourceEndpoints(context, found, found.walFrom).settings()
         _ = try SourceCheck.run(context, settings, found.systemIdentifier)
         // The slot comes first: from now on no WAL is lost, whatever happens to us.
         let gap = try found.slot.flatMap { try reserve($0, found, settings) }

@@ -25,9 +25,14 @@ struct SlotRemoval {
         guard let slot = instance.slot else { return [] }
         context.meter.begin("slot")
         try waitForStream()
+        return try instance.addresses.compactMap { try drop(slot, at: $0) }
+    }
+
+    /// What is in the way at one of its servers; nil when the slot is gone.
+    private func drop(_ slot: String, at address: String) throws -> String? {
         do {
             let connection = try Connection(
-                ConnectionSettings(instance.source),
+                ConnectionSettings(address),
                 kind: .physicalReplication,
                 applicationName: "pgkeep",
                 cancellation: context.token
@@ -37,13 +42,12 @@ struct SlotRemoval {
                 throw SourceCheck.foreign(identity.systemIdentifier, instance.name.description)
             }
             try ReplicationSlots.drop(slot, on: connection)
-            return []
+            return nil
         } catch let error as PgkeepError where error.code != .cancelled {
-            return [
-                "the replication slot \(slot) could not be dropped (\(error.message)); where the"
-                    + " server still runs, it keeps WAL there until somebody does:"
-                    + " SELECT pg_drop_replication_slot('\(slot)');"
-            ]
+            let place = address == instance.source ? "" : " at \(address)"
+            return "the replication slot \(slot) could not be dropped\(place) (\(error.message));"
+                + " where the server still runs, it keeps WAL there until somebody does:"
+                + " SELECT pg_drop_replication_slot('\(slot)');"
         }
     }
 

@@ -29,6 +29,14 @@ public struct InstanceStatus: Sendable, Encodable {
     public var lagBytes: UInt64?
     /// For how long the vault may lack something: what would be lost if the server died now.
     public var rpoSeconds: Double?
+    /// Bytes of WAL the slot keeps on the server; nil without a stream that could look.
+    public var slotRetainedBytes: UInt64?
+    /// Bytes that may be written before the slot is lost; nil: unlimited, or not known.
+    public var safeWALBytes: UInt64?
+    /// The server's word for the slot's state.
+    public var slotState: String?
+    /// Why the stream takes no WAL for now.
+    public var pause: String?
     /// Bytes it takes in the vault.
     public var storedBytes: UInt64
     /// Its quota in bytes.
@@ -43,7 +51,10 @@ public struct InstanceStatus: Sendable, Encodable {
     let growthPerDay: UInt64
 
     enum CodingKeys: String, CodingKey {
-        case name, state, reasons, points, streaming
+        case name, state, reasons, points, streaming, pause
+        case slotRetainedBytes = "slot_retained_bytes"
+        case safeWALBytes = "safe_wal_bytes"
+        case slotState = "slot_state"
         case systemIdentifier = "system_identifier"
         case damagedPoints = "damaged_points"
         case lastPointAt = "last_point_at"
@@ -71,6 +82,10 @@ public struct InstanceStatus: Sendable, Encodable {
         try container.encode(streaming, forKey: .streaming)
         try container.encode(lagBytes, forKey: .lagBytes)
         try container.encode(rpoSeconds, forKey: .rpoSeconds)
+        try container.encode(slotRetainedBytes, forKey: .slotRetainedBytes)
+        try container.encode(safeWALBytes, forKey: .safeWALBytes)
+        try container.encode(slotState, forKey: .slotState)
+        try container.encode(pause, forKey: .pause)
         try container.encode(storedBytes, forKey: .storedBytes)
         try container.encode(quotaBytes, forKey: .quotaBytes)
         try container.encode(quotaExceeded, forKey: .quotaExceeded)
@@ -117,7 +132,9 @@ public struct InstanceStatus: Sendable, Encodable {
             Protection.Stream(
                 isConnected: $0.isConnected,
                 lagSeconds: behind ?? 0,
-                failure: $0.failure
+                failure: $0.failure,
+                pause: $0.pause,
+                slotWarning: $0.slotPressure?.warning
             )
         }
         let protection = Protection(facts)
@@ -136,6 +153,10 @@ public struct InstanceStatus: Sendable, Encodable {
             lagBytes: lag,
             rpoSeconds: stream?.isConnected == true
                 ? behind : facts.knownUntil.map { max(0, now.seconds(since: $0)) },
+            slotRetainedBytes: stream?.slotRetainedBytes,
+            safeWALBytes: stream?.safeWALBytes,
+            slotState: stream?.slotState,
+            pause: stream?.pause,
             storedBytes: storedBytes,
             quotaBytes: allowed,
             quotaExceeded: newest != nil && storedBytes > allowed,

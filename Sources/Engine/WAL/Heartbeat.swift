@@ -36,7 +36,7 @@ final class Heartbeat: Sendable {
         }
     }
 
-    /// Ends it; nothing is written after the return.
+    /// Ends it without waiting for the server; nothing new is written after the return.
     func stop() {
         ending.cancel()
         try? thread.join()
@@ -68,7 +68,7 @@ private struct Beats: Sendable {
         do {
             let current = try connection ?? open()
             connection = current
-            let isStandby = try ending.whileCancellable({ current.cancel() }) {
+            let isStandby = try ending.whileCancellable({ current.breakOff() }) {
                 try Self.write(current)
             }
             say(isStandby ? "the server is a standby" : nil)

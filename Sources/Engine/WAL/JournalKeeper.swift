@@ -17,6 +17,11 @@ final class JournalKeeper {
     private let control: WALStreamControl
     private let board: StreamBoard
     private let meter: ProgressMeter
+    private let room: StoreRoom?
+    /// Bytes taken since the store was last asked for its room.
+    private var unasked: UInt64 = 0
+
+    private static let askEvery: UInt64 = 4 << 20
 
     private let sealer: SegmentSealer
     private var journal: WALJournalWriter?
@@ -40,7 +45,8 @@ final class JournalKeeper {
         archive: WALArchive,
         control: WALStreamControl,
         board: StreamBoard,
-        meter: ProgressMeter
+        meter: ProgressMeter,
+        room: StoreRoom? = nil
     ) {
         precondition(start.rawValue % size.bytes == 0, "a journal begins with its segment")
         self.vault = vault
@@ -52,6 +58,7 @@ final class JournalKeeper {
         self.control = control
         self.board = board
         self.meter = meter
+        self.room = room
         sealer = SegmentSealer(control: control, board: board)
         position = start
         // A record may run into the first segment from the one archived before; without its
@@ -93,6 +100,7 @@ final class JournalKeeper {
 
     private func take(_ bytes: UnsafeRawBufferPointer, at start: LSN) throws {
         precondition(start == position, "WAL at \(start) instead of \(position)")
+        try requireRoom(for: UInt64(bytes.count))
         var rest = bytes
         while !rest.isEmpty {
             let segment = WALSegment(timeline: timeline, containing: position, size: size)
@@ -107,6 +115,15 @@ final class JournalKeeper {
         }
         meter.add(UInt64(bytes.count))
         board.change { $0.bytes += UInt64(bytes.count) }
+    }
+
+    /// Stops before the store is full: what was taken so far is durable and can be told about.
+    private func requireRoom(for bytes: UInt64) throws {
+        guard let room else { return }
+        unasked += bytes
+        guard unasked >= Self.askEvery || journal == nil else { return }
+        unasked = 0
+        try room.check()
     }
 
     /// WAL whose first record does not follow the archive's last one is of another server that was
@@ -146,6 +163,8 @@ final class JournalKeeper {
         let durable = try journal.flush()
         board.change { $0.durable = max($0.durable, durable) }
         control.report(written: durable, flushed: durable)
+        // Others may fill the disk while little WAL comes.
+        try room?.check()
     }
 
     private func seal() throws {

@@ -32,6 +32,23 @@ struct LossRecord: Codable, Sendable {
             }
     }
 
+    /// When WAL was lost for good, and not on purpose, behind which no completed point begins; nil
+    /// when there is none. What a slot may still keep does not count.
+    static func unanchored(
+        _ vault: Vault,
+        _ system: SystemIdentifier,
+        _ points: [RecoveryPoint]
+    ) throws -> Timestamp? {
+        let newest = points.filter { $0.state == .completed }.map(\.startLSN).max() ?? .zero
+        return try RecordStore<LossRecord>(vault, kind: "wal-loss").listReadable()
+            .compactMap(\.value)
+            .filter {
+                [.slotLost, .givenUp, .failover].contains($0.cause)
+                    && $0.systemIdentifier == system && $0.to > newest
+            }
+            .map(\.at).min()
+    }
+
     /// Writes the record; one that begins at the same byte is widened instead.
     func store(in vault: Vault, clock: any Clock) throws {
         let id = "\(systemIdentifier.hex)-\(from.rawValue)-\(timeline)"
@@ -43,6 +60,7 @@ struct LossRecord: Codable, Sendable {
         try store.change(id) { known in
             known.to = max(known.to, to)
             if cause != .neverArchived { known.cause = cause }
+            known.at = at
         }
     }
 

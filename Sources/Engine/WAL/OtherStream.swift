@@ -27,15 +27,14 @@ struct OtherStream {
     func waitUntilCaughtUp(
         orThrow busy: PgkeepError
     ) throws -> (timeline: TimelineID, position: LSN)? {
-        let connection = try Connection(
-            ConnectionSettings(instance.source),
-            kind: .physicalReplication,
-            applicationName: applicationName,
-            cancellation: context.token
-        )
-        let identity = try connection.identifySystem()
-        try SourceCheck.check(context, connection, identity, instance)
-        connection.close()
+        let reached = try SourceEndpoints(
+            context,
+            instance,
+            instance.walFrom,
+            applicationName: applicationName
+        ).reach()
+        let identity = reached.identity
+        reached.connection.close()
         let begun = context.clock.monotonicSeconds
         while true {
             if try hasAll(upTo: identity.position, on: identity.timeline) {

@@ -5,8 +5,9 @@ import Postgres
 /// Takes streamed WAL from the connection's thread and queues it for the journal's thread.
 ///
 /// The connection must stay able to answer the server's pings, so everything slow (compressing,
-/// sealing, fdatasync) happens behind a bounded queue. Each side touches only its own members; the
-/// queues between them synchronize.
+/// sealing, fdatasync) happens behind a bounded queue, and when that is full the connection reads
+/// nothing but goes on reporting. Each side touches only its own members; the queues between them
+/// synchronize.
 final class WALInbox: WALStreamHandler, @unchecked Sendable {
     /// What travels to the journal's thread.
     enum Message: ~Copyable, Sendable {
@@ -30,15 +31,26 @@ final class WALInbox: WALStreamHandler, @unchecked Sendable {
     private let queue: Channel<Message>
     private let free: Channel<Buffer>
     private let tell: (Heard) -> Void
+    private let control: WALStreamControl
+    /// Nothing was passed on since the journal was last asked to flush.
+    private var isFlushAsked = false
     private var heard: Heard
     private var buffer: Buffer?
     private var begin: LSN
 
     /// An inbox whose first byte will come at `start`.
     ///
-    /// - Parameter heard: called on the connection's thread whenever the server said where it is.
-    init(start: LSN, heard tell: @escaping (Heard) -> Void) throws {
-        queue = Channel(capacity: Self.buffersMax)
+    /// - Parameters:
+    ///   - control: is woken when there is room again.
+    ///   - heard: called on the connection's thread whenever the server said where it is.
+    init(
+        start: LSN,
+        control: WALStreamControl,
+        heard tell: @escaping (Heard) -> Void
+    ) throws {
+        self.control = control
+        // Behind each buffer one wish to flush at most, so that sending never waits.
+        queue = Channel(capacity: Self.buffersMax * 2 + 2)
         free = Channel(capacity: Self.buffersMax + 2)
         for _ in 0..<Self.buffersMax { try free.send(Buffer(capacity: Self.bufferBytes)) }
         heard = Heard(end: start)
@@ -63,9 +75,15 @@ final class WALInbox: WALStreamHandler, @unchecked Sendable {
         heard.end = max(heard.end, next)
     }
 
+    /// A message of the server fits into what is left of one buffer and the next.
+    var hasRoom: Bool { free.count > 0 }
+
     func idle() throws {
         tell(heard)
         try pass()
+        // While the journal has not even begun with the last wish another one changes nothing.
+        guard !isFlushAsked || queue.count == 0 else { return }
+        isFlushAsked = true
         try queue.send(.flush)
     }
 
@@ -100,6 +118,7 @@ final class WALInbox: WALStreamHandler, @unchecked Sendable {
 
     private func pass() throws {
         guard let current = buffer.take() else { return }
+        isFlushAsked = false
         try queue.send(.bytes(current, at: begin))
     }
 
@@ -109,5 +128,8 @@ final class WALInbox: WALStreamHandler, @unchecked Sendable {
     func next() throws -> Message? { try queue.receive() }
 
     /// Gives a buffer back.
-    func recycle(_ buffer: consuming Buffer) throws { try free.send(buffer) }
+    func recycle(_ buffer: consuming Buffer) throws {
+        try free.send(buffer)
+        if free.count == 1 { control.wake() }
+    }
 }

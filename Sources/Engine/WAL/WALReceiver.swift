@@ -14,6 +14,8 @@ struct WALReceiver {
     let meter: ProgressMeter
     let token: CancellationToken
     let clock: any Clock
+    /// What must stay free in the vault's store; nil: it is filled to the last byte.
+    var room: StoreRoom?
 
     /// Streams from `start`, the first byte of a segment, until the control stops it, the token is
     /// cancelled, the timeline ends or the server stops. All that was received is durable on
@@ -32,7 +34,7 @@ struct WALReceiver {
         heard: @escaping (WALInbox.Heard) -> Void = { _ in }
     ) throws -> WALStreamEnd {
         let archive = try WALArchive.load(vault, system, segmentSize: size)
-        let inbox = try WALInbox(start: start, heard: heard)
+        let inbox = try WALInbox(start: start, control: control, heard: heard)
         let keeper = KeeperBox(
             JournalKeeper(
                 vault: vault,
@@ -44,7 +46,8 @@ struct WALReceiver {
                 archive: archive,
                 control: control,
                 board: board,
-                meter: meter
+                meter: meter,
+                room: room
             )
         )
         let journal = Thread<Void>("wal-journal") {
@@ -76,6 +79,8 @@ struct WALReceiver {
             }
             return end
         } catch {
+            // The server is let go first: it must not wait for a disk of ours.
+            connection.close()
             // What was received before the connection broke is worth keeping: the server may never
             // come back. Only then does the journal's own error, if any, take precedence.
             try? inbox.finish()

@@ -33,9 +33,23 @@ public struct WALStatus: Sendable, Encodable {
     public var gaps: [RecoveryWindow.Gap]
     /// Why the stream is not connected, when it tries to be.
     public var failure: String?
+    /// Why the stream takes no WAL for now: the vault's disk is nearly full.
+    public var pause: String?
+    /// The server that is streamed from.
+    public var source: String?
+    /// Bytes of WAL the slot keeps on the server.
+    public var slotRetainedBytes: UInt64?
+    /// Bytes that may be written before the slot is lost; nil: unlimited, or not known.
+    public var safeWALBytes: UInt64?
+    /// The server's word for the slot's state.
+    public var slotState: String?
+    /// What is wrong with the slot, in one line.
+    public var slotWarning: String?
+    /// Why the slot could not be looked at, or not fully.
+    public var slotNote: String?
 
     enum CodingKeys: String, CodingKey {
-        case instance, streaming, slot, timeline, segments, gaps, failure
+        case instance, streaming, slot, timeline, segments, gaps, failure, pause, source
         case serverLSN = "server_lsn"
         case receivedLSN = "received_lsn"
         case durableLSN = "durable_lsn"
@@ -43,6 +57,11 @@ public struct WALStatus: Sendable, Encodable {
         case lagSeconds = "lag_seconds"
         case storedBytes = "stored_bytes"
         case lastCommitAt = "last_commit_at"
+        case slotRetainedBytes = "slot_retained_bytes"
+        case safeWALBytes = "safe_wal_bytes"
+        case slotState = "slot_state"
+        case slotWarning = "slot_warning"
+        case slotNote = "slot_note"
     }
 
     /// Writes every key, unknown values as null.
@@ -62,6 +81,13 @@ public struct WALStatus: Sendable, Encodable {
         try container.encode(lastCommitAt, forKey: .lastCommitAt)
         try container.encode(gaps, forKey: .gaps)
         try container.encode(failure, forKey: .failure)
+        try container.encode(pause, forKey: .pause)
+        try container.encode(source, forKey: .source)
+        try container.encode(slotRetainedBytes, forKey: .slotRetainedBytes)
+        try container.encode(safeWALBytes, forKey: .safeWALBytes)
+        try container.encode(slotState, forKey: .slotState)
+        try container.encode(slotWarning, forKey: .slotWarning)
+        try container.encode(slotNote, forKey: .slotNote)
     }
 
     /// Looks at the archive and at the stream's lease; asks no server.
@@ -94,7 +120,14 @@ public struct WALStatus: Sendable, Encodable {
             storedBytes: archive.storedBytes,
             lastCommitAt: survey.window.latest,
             gaps: survey.window.gaps,
-            failure: stream?.failure
+            failure: stream?.failure,
+            pause: stream?.pause,
+            source: stream?.source,
+            slotRetainedBytes: stream?.slotRetainedBytes,
+            safeWALBytes: stream?.safeWALBytes,
+            slotState: stream?.slotState,
+            slotWarning: stream?.slotPressure?.warning,
+            slotNote: stream?.slotNote
         )
         // The journal on disk may be ahead of what the stream last told, never behind.
         if let stream {

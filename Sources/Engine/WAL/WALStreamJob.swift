@@ -6,28 +6,37 @@ public import Vaulting
 
 /// Streams an instance's WAL into the vault: for ever, or until it has caught up.
 ///
-/// One at a time for an instance, on all hosts together. Reconnects after everything that can pass;
-/// ends with an error for everything that needs an operator.
+/// One at a time for an instance, on all hosts together. Reconnects after everything that can pass,
+/// to whichever server of the instance is there; pauses while the vault's disk is nearly full; ends
+/// with an error for everything that needs an operator.
 public final class WALStreamJob {
     private let context: JobContext
-    private let instance: InstanceRecord
     private let options: WALStreamOptions
-    /// The slot was invalidated before this connection.
-    private var wasLost = false
-    /// Where the server's slot begins to keep WAL.
-    private var slotStart: LSN?
-    /// Where to go on behind a gap that was accepted, and why there is one.
-    private var skipsTo: (position: LSN, cause: WALHoldings.GapCause)?
+    private var instance: InstanceRecord
+    private let place: StreamPlace
+    private let gaps: StreamGaps
+    private let room: StoreRoom
     private var total = StreamBoard.State(timeline: 0, durable: .zero)
+    /// Addresses that failed just now, and until when another one is taken first.
+    private var resting: [String: Double] = [:]
+    /// Addresses that lack WAL the vault lacks, too.
+    private var lacking: Set<String> = []
 
     /// Waiting times between attempts to reconnect: doubling up to the last.
     private static let retrySeconds = (first: 0.5, last: 15.0)
+    /// For so long an address that failed is not gone back to while another one will do.
+    private static let restSeconds = 60.0
+    /// Seconds between two looks whether there is room again.
+    private static let roomSeconds = 2.0
 
     /// A stream of `instance`.
     public init(context: JobContext, instance: InstanceRecord, options: WALStreamOptions) {
         self.context = context
         self.instance = instance
         self.options = options
+        place = StreamPlace(instance)
+        gaps = StreamGaps(context, options)
+        room = StoreRoom(context.vault, minFree: options.minFreeBytes)
     }
 
     /// Streams; returns when it has caught up (if that was asked for) or was cancelled in order.
@@ -57,28 +66,7 @@ public final class WALStreamJob {
         defer { try? claim.release() }
         lease.endWhenStopped(context, instance)
         context.meter.begin("stream")
-        var wait = Self.retrySeconds.first
-        while !context.token.isCancelled {
-            let before = total.bytes
-            do {
-                if try connectAndStream(lease) { break }
-                wait = Self.retrySeconds.first
-            } catch let error as PgkeepError where error.code == .walRemoved {
-                try handleRemoval(error)
-                continue
-            } catch let error as PgkeepError where isPassing(error) {
-                guard !options.untilCaughtUp else { throw error }
-                context.log.warning("stream interrupted", metadata: ["reason": "\(error)"])
-                tell(lease) { status in
-                    status.isConnected = false
-                    status.failure = error.message
-                }
-                try? lease.beat()
-                if total.bytes > before { wait = Self.retrySeconds.first }
-            }
-            if context.token.sleep(seconds: wait) { break }
-            wait = min(wait * 2, Self.retrySeconds.last)
-        }
+        try streamUntilDone(StreamReport(context, lease, slot: instance.slot))
         if let status = lease.record.status(as: StreamStatus.self) {
             try StreamEvidence(status)?.keep(context, instance.systemIdentifier)
             try StreamMark(status)?.keep(context, instance.systemIdentifier)
@@ -119,238 +107,163 @@ public final class WALStreamJob {
         }
     }
 
-    /// One connection's stream over as many timelines as it lasts. True when the job is done.
-    private func connectAndStream(_ lease: Lease) throws -> Bool {
-        let settings = try ConnectionSettings(instance.source)
-        let connection = try Connection(
-            settings,
-            kind: .physicalReplication,
-            applicationName: options.applicationName,
-            cancellation: context.token
-        )
-        let identity = try connection.identifySystem()
-        try SourceCheck.check(context, connection, identity, instance)
-        try SourceHistories.store(
-            context.vault,
-            instance.systemIdentifier,
-            connection,
-            upTo: identity.timeline
-        )
-        var start = try chooseStart(connection, settings, identity)
-        let target = options.untilCaughtUp ? identity.position : nil
-        let heartbeat = options.heartbeatSeconds.map {
-            Heartbeat(context, instance, settings, seconds: $0)
-        }
-        defer { heartbeat?.stop() }
-        context.log.info(
-            "streaming",
-            metadata: [
-                "instance": "\(instance.name)", "from": "\(start.position)",
-                "timeline": "\(start.timeline)",
-            ]
-        )
-        context.meter.expect(
-            totalBytes: target.map { $0 > start.position ? $0 - start.position : 0 }
-        )
-        while true {
-            if let target, start.position >= target, start.timeline == identity.timeline {
-                total.timeline = start.timeline
-                total.durable = max(total.durable, start.position)
-                return true
+    // MARK: - One connection after the other
+
+    private func streamUntilDone(_ report: StreamReport) throws {
+        let watch =
+            options.untilCaughtUp
+            ? nil
+            : SlotWatch(
+                context,
+                place,
+                seconds: options.watchSeconds,
+                limit: options.giveUpSlotBytes
+            ) { report.tell(of: $0) }
+        defer { watch?.stop() }
+        var wait = Self.retrySeconds.first
+        while !context.token.isCancelled {
+            let before = total.bytes
+            do {
+                try room.check()
+                if try connectAndStream(report) { return }
+                wait = Self.retrySeconds.first
+            } catch let error as PgkeepError where error.code == .walRemoved {
+                try handleRemoval(error)
+                continue
+            } catch let error as PgkeepError
+                where error.code == .storeFull && !options.untilCaughtUp
+            {
+                try pause(error, report)
+                continue
+            } catch let error as PgkeepError where isPassing(error) {
+                guard !options.untilCaughtUp else { throw error }
+                context.log.warning("stream interrupted", metadata: ["reason": "\(error)"])
+                report.tellInterrupted(error)
+                rest(place.now.address)
+                if total.bytes > before { wait = Self.retrySeconds.first }
             }
-            let end = try stream(connection, start, target: target, identity, lease)
-            switch end.reason {
-            case .stopped: return true
-            case .serverStopped: return false
-            case .timelineEnded(let next, let fork):
-                context.log.notice(
-                    "timeline switch",
-                    metadata: ["to": "\(next)", "at": "\(fork)"]
-                )
-                try SourceHistories.store(
-                    context.vault,
-                    instance.systemIdentifier,
-                    connection,
-                    upTo: next
-                )
-                // From the start of the segment: the server's file of the new timeline begins with
-                // the bytes before the fork, so each timeline's segments are whole on their own.
-                start = StreamStart(
-                    timeline: next,
-                    position: WALSegment(
-                        timeline: next,
-                        containing: fork,
-                        size: instance.segmentSize
-                    ).start
-                )
-            }
+            if place.takeWish() != nil { continue }
+            if context.token.sleep(seconds: wait) { return }
+            wait = min(wait * 2, Self.retrySeconds.last)
         }
     }
 
-    private func stream(
-        _ connection: Connection,
-        _ start: StreamStart,
-        target: LSN?,
-        _ identity: SystemIdentity,
-        _ lease: Lease
-    ) throws -> WALStreamEnd {
-        let control = try WALStreamControl()
-        if let target, start.timeline == identity.timeline { control.stop(at: target) }
-        let board = StreamBoard(timeline: start.timeline, at: start.position)
-        let receiver = WALReceiver(
-            vault: context.vault,
-            system: instance.systemIdentifier,
-            size: instance.segmentSize,
-            session: lease.session,
-            meter: context.meter,
-            token: context.token,
-            clock: context.clock
-        )
-        tell(lease) { status in
-            status = StreamStatus(
-                timeline: start.timeline,
-                at: start.position,
-                time: self.context.clock.now
-            )
-            status.isConnected = true
-            status.serverLSN = max(start.position, identity.position)
+    /// One connection's stream. True when the job is done.
+    private func connectAndStream(_ report: StreamReport) throws -> Bool {
+        refresh()
+        let now = context.clock.monotonicSeconds
+        resting = resting.filter { $0.value > now }
+        let reached = try SourceEndpoints(
+            context,
+            instance,
+            instance.walFrom,
+            applicationName: options.applicationName
+        ).reach(resting: lacking.union(resting.keys))
+        place.change { place in
+            place.address = reached.address
+            place.settings = reached.settings
+            place.rank = reached.rank
+            place.timeline = reached.identity.timeline
+            place.resting = Set(resting.keys)
         }
-        // Said at once, not with the next regular sign: a backup that begins now relies on it.
-        try lease.beat()
+        let leg = StreamLeg(
+            context: context,
+            instance: instance,
+            options: options,
+            reached: reached,
+            place: place,
+            room: options.untilCaughtUp ? nil : room,
+            report: report
+        )
         defer {
-            let state = board.now
-            total.timeline = state.timeline
-            total.durable = max(total.durable, state.durable)
-            total.segments += state.segments
-            total.bytes += state.bytes
-            // The server spoke last before the journal had caught up with what it said.
-            tell(lease) { $0.durableLSN = max($0.durableLSN, state.durable) }
-            for divergence in state.divergences {
-                context.log.critical("\(divergence.error.message)")
-            }
+            place.change { $0.control = nil }
+            total.add(leg.total)
+            if leg.total.bytes > 0 { lacking = [] }
         }
-        return try receiver.run(
-            on: connection,
-            slot: instance.slot,
-            timeline: start.timeline,
-            start: start.position,
-            control: control,
-            board: board,
-            closesPart: false
-        ) { [self] heard in
-            let state = board.now
-            tell(lease) { status in
-                status.receivedLSN = control.received
-                status.durableLSN = state.durable
-                status.serverLSN = max(heard.end, control.received)
-                status.serverTime = heard.time ?? status.serverTime
-                status.lastCommitAt = state.lastCommit ?? status.lastCommitAt
-            }
-            context.meter.note("\(control.received)")
-        }
+        return try leg.run(gaps) && place.wanted == nil
     }
 
-    private func chooseStart(
-        _ connection: Connection,
-        _ settings: ConnectionSettings,
-        _ identity: SystemIdentity
-    ) throws -> StreamStart {
-        let archive = try WALArchive.load(
-            context.vault,
-            instance.systemIdentifier,
-            segmentSize: instance.segmentSize
-        )
-        try SourceCheck.refuseSetBack(
-            archive,
-            identity,
-            isStandby: try connection.isInRecovery()
-        )
-        try LossRecord.removeFilled(archive, in: context.vault, clock: context.clock)
-        let history = try connection.timelineHistory(of: identity.timeline)?.history
-        let sql = try? Connection(
-            settings,
-            kind: .sql,
-            applicationName: options.applicationName,
-            cancellation: context.token
-        )
-        var slot: ReplicationSlot?
-        if let name = instance.slot {
-            slot = try ReplicationSlots.read(name, replication: connection, sql: sql)
-            wasLost = slot?.isLost ?? false
-            if slot == nil || wasLost {
-                // A promoted standby has no slot of ours, and a lost one keeps nothing any more.
-                // Whether WAL is really missing is for the server to say: it may still be there.
-                context.log.warning(
-                    "the replication slot is made anew",
-                    metadata: ["slot": "\(name)"]
-                )
-                if wasLost { try ReplicationSlots.drop(name, on: connection) }
-                try ReplicationSlots.create(name, isTemporary: false, on: connection)
-                slot = try ReplicationSlots.read(name, replication: connection, sql: sql)
-            }
-        }
-        var start = try StreamStart.choose(
-            archive: archive,
-            identity: identity,
-            history: history,
-            slot: slot
-        )
-        if let kept = skipsTo, kept.position > start.position {
-            try LossRecord(
-                systemIdentifier: instance.systemIdentifier,
-                timeline: start.timeline,
-                from: start.position,
-                to: kept.position,
-                cause: kept.cause,
-                at: context.clock.now
-            ).store(in: context.vault, clock: context.clock)
-            start.position = kept.position
-        }
-        skipsTo = nil
-        slotStart = slot?.restartLSN.map {
-            WALSegment(timeline: 1, containing: $0, size: instance.segmentSize).start
-        }
-        return start
+    /// The record may have changed since: another address, other wishes.
+    private func refresh() {
+        let store = context.vault.instances(clock: context.clock)
+        guard let current = (try? store.read(instance.name.description))?.value,
+            current.systemIdentifier == instance.systemIdentifier
+        else { return }
+        instance = current
+        place.change { $0.instance = current }
     }
 
-    /// WAL between the archive and what the server still has is gone. Goes on behind it when the
-    /// operator accepted that, now or by stopping protection for a while, else says how to.
+    private func rest(_ address: String?) {
+        guard let address, instance.addresses.count > 1 else { return }
+        resting[address] = context.clock.monotonicSeconds + Self.restSeconds
+    }
+
+    /// Another server of the instance may still have what this one lacks; only what none has is
+    /// gone.
     private func handleRemoval(_ error: PgkeepError) throws {
-        if let slotStart,
-            try LossRecord.list(context.vault, instance.systemIdentifier)
-                .contains(where: { $0.cause == .stopped && $0.end == slotStart })
+        if let address = place.now.address, instance.addresses.count > 1,
+            lacking.insert(address).inserted
         {
-            skipsTo = (slotStart, .stopped)
+            context.log.warning(
+                "WAL the vault lacks is gone from a server: asking the others",
+                metadata: ["address": "\(address)"]
+            )
             return
         }
-        guard options.acceptsGap, let slotStart else {
-            throw PgkeepError(
-                wasLost ? .slotLost : .walRemoved,
-                "WAL the vault lacks is gone from the server"
-                    + (wasLost ? " because its replication slot was invalidated" : ""),
-                hint: "run pgkeep wal stream \(instance.name) --accept-gap to record the gap and go"
-                    + " on behind it, and take a backup at once:"
-                    + " pgkeep backup create \(instance.name)",
-                cause: error
-            )
-        }
-        skipsTo = (slotStart, .slotLost)
+        try gaps.removed(error, instance)
     }
 
-    /// What passes by itself: the server is away, restarts, or still holds our last connection.
+    /// Waits until the vault has room. The server is let go of meanwhile, so that it can shut down;
+    /// its slot keeps the WAL, and that is watched.
+    private func pause(_ error: PgkeepError, _ report: StreamReport) throws {
+        context.log.error("stream paused", metadata: ["reason": "\(error)"])
+        report.tellPaused(error)
+        while try !hasRoom() {
+            if context.token.sleep(seconds: Self.roomSeconds) { return }
+            guard place.takeWish() == .giveUp else { continue }
+            do {
+                try giveUp()
+            } catch let error as PgkeepError where isPassing(error) || error.code == .storeFull {
+                context.log.warning("the slot is not given up", metadata: ["why": "\(error)"])
+            }
+        }
+        context.log.notice("stream goes on: the vault has room again")
+        report.tellResumed()
+    }
+
+    private func hasRoom() throws -> Bool {
+        do {
+            return try room.isBack()
+        } catch let error as PgkeepError where error.code == .storeUnreachable {
+            return false
+        }
+    }
+
+    /// Gives the slot up without streaming: the server comes first.
+    private func giveUp() throws {
+        let reached = try SourceEndpoints(
+            context,
+            instance,
+            instance.walFrom,
+            applicationName: options.applicationName
+        ).reach()
+        _ = try gaps.beginning(on: reached, of: instance, limit: limit)
+    }
+
+    private var limit: UInt64? { options.giveUpSlotBytes ?? instance.giveUpSlotBytes }
+
     private func isPassing(_ error: PgkeepError) -> Bool {
-        [.sourceUnreachable, .sourceBroken, .slotBusy].contains(error.code)
+        error.isPassingSourceFailure
             && !(error.code == .slotBusy && total.bytes == 0 && options.untilCaughtUp)
     }
+}
 
-    private func tell(_ lease: Lease, _ change: (inout StreamStatus) -> Void) {
-        var status =
-            lease.record.status(as: StreamStatus.self)
-            ?? StreamStatus(timeline: 1, at: .zero, time: context.clock.now)
-        change(&status)
-        status.at = context.clock.now
-        if status.durableLSN >= status.serverLSN { status.caughtUpAt = status.at }
-        status.slot = instance.slot
-        try? lease.setStatus(status)
+extension StreamBoard.State {
+    /// Adds what one connection's stream did.
+    fileprivate mutating func add(_ leg: StreamBoard.State) {
+        if leg.timeline > 0 { timeline = leg.timeline }
+        durable = max(durable, leg.durable)
+        segments += leg.segments
+        bytes += leg.bytes
     }
 }

@@ -11,6 +11,14 @@ public struct WALStreamOptions: Sendable {
     /// Seconds between small commits of our own on the source; nil for none.
     public var heartbeatSeconds: Double?
 
+    /// The slot is given up when it keeps more bytes of WAL on the server; nil: as the instance's
+    /// record says.
+    public var giveUpSlotBytes: UInt64?
+    /// Bytes to stay free in the vault's store; nil: 2 %, at least 32 MiB and at most 1 GiB.
+    public var minFreeBytes: UInt64?
+    /// Seconds between two looks at the slot.
+    public var watchSeconds: Double = 30
+
     /// The name the server sees unless told otherwise.
     public static let applicationNameDefault = "pgkeep"
 

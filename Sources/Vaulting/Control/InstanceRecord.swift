@@ -11,8 +11,14 @@ public struct InstanceRecord: Hashable, Sendable, Codable {
     public private(set) var source: String
     /// Other servers of the same cluster, standbys for instance; never with a password.
     public private(set) var endpoints: [String] = []
+    /// Which of its servers WAL is streamed from.
+    public var walFrom = SourceOrder.any
+    /// Which of its servers backups are taken from.
+    public var baseFrom = SourceOrder.any
     /// The replication slot that keeps its WAL for us; nil when none is used.
     public var slot: String?
+    /// The slot is given up when it keeps more bytes of WAL than this; nil: never.
+    public var giveUpSlotBytes: UInt64?
     /// Its version when last seen.
     public var serverVersion: ServerVersion
     /// Its WAL segment size.
@@ -49,6 +55,9 @@ public struct InstanceRecord: Hashable, Sendable, Codable {
         case serverVersion = "server_version"
         case segmentSize = "wal_segment_bytes"
         case createdAt = "created_at"
+        case walFrom = "wal_from"
+        case baseFrom = "base_from"
+        case giveUpSlotBytes = "give_up_slot_bytes"
         case stoppedAt = "stopped_at"
         case stopReason = "stop_reason"
         case finalPoint = "final_point"
@@ -84,7 +93,10 @@ public struct InstanceRecord: Hashable, Sendable, Codable {
         systemIdentifier = try values.decode(SystemIdentifier.self, forKey: .systemIdentifier)
         source = try values.decode(String.self, forKey: .source)
         endpoints = try values.decodeIfPresent([String].self, forKey: .endpoints) ?? []
+        walFrom = try values.decodeIfPresent(SourceOrder.self, forKey: .walFrom) ?? .any
+        baseFrom = try values.decodeIfPresent(SourceOrder.self, forKey: .baseFrom) ?? .any
         slot = try values.decodeIfPresent(String.self, forKey: .slot)
+        giveUpSlotBytes = try values.decodeIfPresent(UInt64.self, forKey: .giveUpSlotBytes)
         serverVersion = try values.decode(ServerVersion.self, forKey: .serverVersion)
         segmentSize = try values.decode(WALSegmentSize.self, forKey: .segmentSize)
         createdAt = try values.decode(Timestamp.self, forKey: .createdAt)
@@ -113,6 +125,9 @@ public struct InstanceRecord: Hashable, Sendable, Codable {
         for source in endpoints { try ConnectionSecrets.refuse(in: source) }
         self.endpoints = endpoints
     }
+
+    /// How to reach its servers, the first one first.
+    public var addresses: [String] { [source] + endpoints }
 
     /// True when its server is gone for good and only what the vault holds is left: it was stopped
     /// since it was taken out of service, or deleted but for its last point.

@@ -24,9 +24,25 @@ public struct StreamStatus: Hashable, Sendable, Codable {
     public var isConnected: Bool
     /// The last failure, in one line, while not connected.
     public var failure: String?
+    /// Why no WAL is taken for now, in one line: the vault's disk is nearly full.
+    public var pause: String?
+    /// The server it streams from, without a password.
+    public var source: String?
+    /// Whether that one is a standby.
+    public var isStandby: Bool?
+    /// Bytes of WAL the slot keeps on the server.
+    public var slotRetainedBytes: UInt64?
+    /// Bytes that may be written before the slot is lost; nil: unlimited, or not known.
+    public var safeWALBytes: UInt64?
+    /// The server's word for the slot's state: `reserved`, `extended`, `unreserved`, `lost`.
+    public var slotState: String?
+    /// Bytes of kept WAL at which the slot is given up.
+    public var giveUpSlotBytes: UInt64?
+    /// Why the slot could not be looked at, or not fully.
+    public var slotNote: String?
 
     enum CodingKeys: String, CodingKey {
-        case timeline, at, slot, failure
+        case timeline, at, slot, failure, pause, source
         case receivedLSN = "received_lsn"
         case durableLSN = "durable_lsn"
         case serverLSN = "server_lsn"
@@ -34,6 +50,12 @@ public struct StreamStatus: Hashable, Sendable, Codable {
         case caughtUpAt = "caught_up_at"
         case lastCommitAt = "last_commit_at"
         case isConnected = "connected"
+        case isStandby = "standby"
+        case slotRetainedBytes = "slot_retained_bytes"
+        case safeWALBytes = "safe_wal_bytes"
+        case slotState = "slot_state"
+        case giveUpSlotBytes = "give_up_slot_bytes"
+        case slotNote = "slot_note"
     }
 
     /// A stream that stands at one position; the rest is set afterwards.
@@ -44,5 +66,17 @@ public struct StreamStatus: Hashable, Sendable, Codable {
         serverLSN = position
         at = time
         isConnected = false
+    }
+
+    /// How the slot stands; nil when that is not known.
+    public var slotPressure: SlotPressure? {
+        slotRetainedBytes.map {
+            SlotPressure(
+                retainedBytes: $0,
+                safeBytes: safeWALBytes,
+                state: slotState,
+                limitBytes: giveUpSlotBytes
+            )
+        }
     }
 }

@@ -15,8 +15,10 @@ struct BackupRunDue: Verb {
 
             A backup that is due is skipped, which is no failure, while the server is stopped \
             (server-stopped), while another backup of it runs (busy), outside the policy's hours \
-            (outside-hours), and when nothing has changed since the last point and the vault has \
-            all WAL (no-change). See why with --json or job list.
+            (outside-hours), while the server is busier than --max-load, --max-lag or the policy \
+            allow (source-busy), and when nothing has changed since the last point and the vault \
+            has all WAL (no-change). See why with --json or job list. When WAL was lost, the first \
+            backup behind the gap is due at once, at any hour and load (trigger anchor).
 
               */5 * * * *  pgkeep backup run-due
               pgkeep backup run-due main --json
@@ -40,6 +42,22 @@ struct BackupRunDue: Verb {
     @Option(help: ArgumentHelp("Limit the server's sending, in kB/s.", valueName: "number"))
     var maxRate: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Begin no scheduled backup with more sessions than this at work on the server.",
+            valueName: "number"
+        )
+    )
+    var maxLoad: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Begin none while a standby is further behind in replaying.",
+            valueName: "duration"
+        )
+    )
+    var maxLag: String?
+
     @Option(help: ArgumentHelp("Threads that compress and seal.", valueName: "number"))
     var workers = BackupOptions.workersDefault
 
@@ -57,6 +75,9 @@ struct BackupRunDue: Verb {
         var options = DueOptions()
         options.jitterSeconds = try jitterSeconds()
         options.evenIfUnchanged = evenIfUnchanged
+        if let maxLoad { try Limits.check(maxLoad, "--max-load", 1...100_000) }
+        options.maxLoad = maxLoad
+        options.maxLagSeconds = try maxLag.map { try Limits.seconds($0, "--max-lag") }
         options.backup = BackupOptions(trigger: .scheduled, maxRate: maxRate, workers: workers)
         let context = try session.context()
         return Answer(instances: try DueBackups(context: context, options: options).run(names))
@@ -115,6 +136,7 @@ struct BackupRunDue: Verb {
         case "server-stopped": "skipped: the server is stopped; taken as soon as it runs."
         case "no-change": "skipped: nothing has changed since the last recovery point."
         case "busy": "skipped: another backup runs; taken after it."
+        case "source-busy": "skipped: the server has too much to do; taken when it is calmer."
         case "outside-hours": "skipped: not at this hour; taken when the policy allows it."
         default: "skipped: \(reason)."
         }

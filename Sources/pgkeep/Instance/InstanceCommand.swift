@@ -8,7 +8,7 @@ struct InstanceCommand: ParsableCommand {
         subcommands: [
             InstanceAdd.self, InstanceList.self, InstanceShow.self, InstanceStop.self,
             InstanceResume.self, InstanceDelete.self, InstanceUndelete.self, InstanceLock.self,
-            InstanceUnlock.self, InstanceChangePolicy.self,
+            InstanceUnlock.self, InstanceChangePolicy.self, InstanceChangeSource.self,
         ]
     )
 }

@@ -57,7 +57,10 @@ struct InstanceShow: Verb {
         facts.add("policy", record.policy)
         facts.add("source", record.source)
         for endpoint in record.endpoints { facts.add("also at", endpoint) }
+        facts.add("WAL from", record.walFrom == .any ? nil : record.walFrom.description)
+        facts.add("backups from", record.baseFrom == .any ? nil : record.baseFrom.description)
         facts.add("slot", record.slot)
+        facts.add("slot given up at", record.giveUpSlotBytes.map(Wording.bytes))
         facts.add("version", record.serverVersion.description)
         facts.add("system identifier", record.systemIdentifier.description)
         facts.add("WAL segments", Wording.bytes(record.segmentSize.bytes))

@@ -38,4 +38,16 @@ enum Limits {
         }
         return bytes
     }
+
+    /// The seconds a duration names.
+    static func seconds(_ text: String, _ option: String) throws(PgkeepError) -> Double {
+        guard case .duration(let seconds) = Amount(text) else {
+            throw PgkeepError(
+                .usage,
+                "\(option) \(text) is no duration",
+                hint: "write it like 90s, 10min or 1h"
+            )
+        }
+        return seconds
+    }
 }

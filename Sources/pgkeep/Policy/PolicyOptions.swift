@@ -32,6 +32,27 @@ struct PolicyOptions: ParsableArguments {
     )
     var hours: String?
 
+    @Option(
+        help: ArgumentHelp("Let servers send so many kB/s at most; 0: any.", valueName: "number")
+    )
+    var maxRate: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Begin no scheduled backup with more sessions than this at work; 0: any.",
+            valueName: "number"
+        )
+    )
+    var maxLoad: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Begin none while a standby is further behind in replaying; \"any\": always.",
+            valueName: "duration"
+        )
+    )
+    var maxLag: String?
+
     @Option(help: ArgumentHelp("Keep the first point of so many days.", valueName: "number"))
     var keepDaily: Int?
 
@@ -73,6 +94,12 @@ struct PolicyOptions: ParsableArguments {
                 )
             }
             policy.allowedHours = parsed
+        }
+        if let maxRate { policy.maxRate = maxRate == 0 ? nil : maxRate }
+        if let maxLoad { policy.maxLoad = maxLoad == 0 ? nil : maxLoad }
+        if let maxLag {
+            policy.maxLagSeconds =
+                maxLag == "any" ? nil : try Limits.seconds(maxLag, "--max-lag")
         }
         if let keepDaily { policy.keep.daily = keepDaily }
         if let keepWeekly { policy.keep.weekly = keepWeekly }

@@ -35,7 +35,14 @@ struct WALStatusVerb: Verb {
         facts.add("segments", String(answer.segments))
         facts.add("stored", Wording.bytes(answer.storedBytes))
         facts.add("last commit", answer.lastCommitAt.map(Wording.time))
-        facts.add("not connected", answer.failure)
+        facts.add("from", answer.source)
+        facts.add("slot keeps", answer.slotRetainedBytes.map(Wording.bytes))
+        facts.add("slot is lost after", answer.safeWALBytes.map(Wording.bytes))
+        facts.add("slot state", answer.slotState)
+        facts.add("slot warning", answer.slotWarning)
+        facts.add("slot note", answer.slotNote)
+        facts.add("paused", answer.pause)
+        facts.add("not connected", answer.pause == nil ? answer.failure : nil)
         for gap in answer.gaps {
             facts.add("gap", "\(gap.from) to \(gap.to): \(gap.cause.words)")
         }

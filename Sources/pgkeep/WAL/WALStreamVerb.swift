@@ -15,12 +15,22 @@ struct WALStreamVerb: Verb {
             commits only: on a server that is often idle, --heartbeat makes a small one of its own \
             every so many seconds (never on a standby).
 
+            Of an instance with several servers it streams from the one that change-source --wal-from \
+            prefers, goes over to another when that is gone, and follows promotions. Where none \
+            has WAL that the vault lacks it ends, or, with --accept-gap, goes on behind it and \
+            records the gap; the next backup run-due then takes a backup at once.
+
+            It watches what its slot does to the server: wal status shows how much WAL is kept. \
+            With --give-up-slot-at a slot that keeps more is dropped, which leaves a gap, too. \
+            While the vault's disk is nearly full nothing is taken or acknowledged.
+
             With --until-caught-up, for cron, it ends when all WAL the server had at the start is \
             in the vault, and says nothing when there was nothing to fetch. When another stream is \
             at work, it waits until that one has it all.
 
               pgkeep wal stream main
               pgkeep wal stream main --heartbeat 60
+              pgkeep wal stream main --accept-gap --give-up-slot-at 50GB
               pgkeep wal stream main --until-caught-up
             """
     )
@@ -30,8 +40,27 @@ struct WALStreamVerb: Verb {
     @Flag(help: "End when all WAL the server had at the start is in the vault.")
     var untilCaughtUp = false
 
-    @Flag(help: "Go on with the oldest WAL the server still has, leaving a gap in the window.")
+    @Flag(help: "Go on behind WAL that is lost for good, recording a gap in the window.")
     var acceptGap = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Drop the slot when it keeps more WAL on the server (default: as change-source says).",
+            valueName: "size"
+        )
+    )
+    var giveUpSlotAt: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Leave so much of the vault's disk free (default: 2 %, 32 MiB to 1 GiB).",
+            valueName: "size"
+        )
+    )
+    var minFree: String?
+
+    @Option(help: ArgumentHelp("Look at the slot every so many seconds.", valueName: "seconds"))
+    var watchEvery = 30
 
     @Option(
         help: ArgumentHelp(
@@ -66,12 +95,18 @@ struct WALStreamVerb: Verb {
         }
         let context = try session.context()
         let record = try Instances.find(context, instance.name)
-        let options = WALStreamOptions(
+        var options = WALStreamOptions(
             untilCaughtUp: untilCaughtUp,
             acceptsGap: acceptGap,
             applicationName: applicationName,
             heartbeatSeconds: heartbeat.map(Double.init)
         )
+        try Limits.check(watchEvery, "--watch-every", 1...3600)
+        options.watchSeconds = Double(watchEvery)
+        options.giveUpSlotBytes = try giveUpSlotAt.map {
+            try Limits.bytes($0, "--give-up-slot-at")
+        }
+        options.minFreeBytes = try minFree.map { try Limits.bytes($0, "--min-free") }
         return try Job.run(
             context,
             kind: .stream,

@@ -188,4 +188,28 @@ struct DueRuleTests {
                 == .due(DueRule.Slot(time: at(2, day: -1), trigger: .scheduled))
         )
     }
+
+    @Test func `lost WAL makes a backup due at once, at any hour, until one is taken`() throws {
+        let rule = try rule(hours: "01:00-03:00")
+        let points = [try point(at(2))]
+        let lost = at(11)
+        func verdict(_ tries: [JobRecord] = [], lostAt: Timestamp?, now: Timestamp)
+            -> DueRule.Verdict
+        { rule.verdict(instance, points: points, tries: tries, lostAt: lostAt, now: now) }
+        let slot = DueRule.Slot(time: lost, trigger: .anchor)
+        #expect(verdict(lostAt: lost, now: at(12)) == .due(slot))
+        // Tried again like any other, and left alone when an operator ended it.
+        let failed = job(at(12), .failed, retryable: true)
+        #expect(
+            verdict([failed], lostAt: lost, now: at(12).adding(seconds: 30))
+                == .waiting(slot, at: at(12).adding(seconds: 60))
+        )
+        #expect(verdict([failed], lostAt: lost, now: at(12, 2)) == .due(slot))
+        guard case .nothing = verdict([job(at(12), .cancelled)], lostAt: lost, now: at(12, 1)),
+            case .nothing = verdict(lostAt: nil, now: at(12))
+        else {
+            Issue.record("a backup is due that nobody needs")
+            return
+        }
+    }
 }

@@ -14,6 +14,8 @@ final class WatchedInstance {
     let server: PostgresServer
     /// The clock of everything pgkeep does; begins with the machine's.
     let clock = ManualClock(SystemClock().now)
+    /// The vault's store.
+    let store = MemoryStore()
     /// The vault.
     let vault: Vault
     /// How due work is done.
@@ -22,7 +24,7 @@ final class WatchedInstance {
 
     private init(_ server: PostgresServer) throws {
         self.server = server
-        vault = try Vault.create(store: MemoryStore(), keySource: SyntheticInstance.key)
+        vault = try Vault.create(store: store, keySource: SyntheticInstance.key)
         name = try InstanceName(checking: "main")
     }
 

@@ -1,7 +1,8 @@
 """Compares pgkeep with its peers on this machine; prints tables of medians and the targets.
 
 Environment: BENCH_SCALE (70: about 2 GB), BENCH_RUNS (3), BENCH_WAL_MB (1024), BENCH_FETCHES (30),
-BENCH_MAJOR (18), BENCH_ONLY (backup,restore,change,wal,fetch), BENCH_DIR (/var/tmp/pgkeep-bench).
+BENCH_LOAD_SECONDS (20), BENCH_MAJOR (18), BENCH_ONLY (backup,restore,change,wal,fetch,source),
+BENCH_DIR (/var/tmp/pgkeep-bench).
 """
 
 import os
@@ -15,6 +16,7 @@ from change import Change
 from measure import run
 from report import MIB, median, ratio, rotated, table
 from server import Server
+from source import Source
 from tools import BaseBackup, Floor, PgBackRest, Pgkeep
 
 
@@ -33,7 +35,7 @@ def processor():
 class Bench:
     def __init__(self):
         self.runs = setting("BENCH_RUNS", 3)
-        self.only = setting("BENCH_ONLY", "backup,restore,change,wal,fetch").split(",")
+        self.only = setting("BENCH_ONLY", "backup,restore,change,wal,fetch,source").split(",")
         self.directory = setting("BENCH_DIR", "/var/tmp/pgkeep-bench")
         self.major = setting("BENCH_MAJOR", 18)
         binaries = os.environ["BENCH_SERVER_BIN"]
@@ -157,6 +159,8 @@ class Bench:
                 self.wal()
             if "fetch" in self.only:
                 self.fetch()
+            if "source" in self.only:
+                Source(self).main()
         finally:
             self.server.stop()
             if not os.environ.get("BENCH_KEEP"):

@@ -2,7 +2,7 @@
 ///
 /// Without flapping: it opens when its condition has held for `opensAfter`, and resolves when that
 /// has been gone for `resolvesAfter`. Who was told of an opening is told of its end. An opening
-/// within `quiet` of that end is kept to itself, unless it is worse, or lasts beyond the quiet time.
+/// within `quiet` of that end is kept to itself, unless it is worse, or lasts beyond that time.
 /// Clocks of hosts differ and jump: moments that lie ahead are taken for now.
 extension Alert {
     /// What a look at the world shows of an alert's condition.

@@ -58,7 +58,7 @@ public struct KeyRing: Sendable {
             return Self.derive(found.master, purpose, scope)
         case .wal(let keys, let held):
             guard purpose == .wal, scope == held else { throw Self.restricted }
-            guard let key = keys[epoch] else { throw Self.missing(epoch) }
+            guard let key = keys[epoch] else { throw Self.rotated(epoch) }
             return key
         }
     }
@@ -103,6 +103,18 @@ public struct KeyRing: Sendable {
             .wrongKey,
             "the key of epoch \(epoch) is not among those this key opens",
             hint: "use a key that opens every epoch of the vault"
+        )
+    }
+
+    /// A key of WAL alone holds every epoch there was when it was made. That it opens no later one
+    /// is what a rotation is for.
+    private static func rotated(_ epoch: UInt32) -> PgkeepError {
+        PgkeepError(
+            .wrongKey,
+            "the vault's keys were rotated after this WAL key was made: it does not open epoch "
+                + "\(epoch)",
+            hint: "run pgkeep restore start again, or write --key-file FILE for --wal-key FILE in "
+                + "restore_command (postgresql.auto.conf) and start the server again"
         )
     }
 

@@ -20,8 +20,13 @@ struct CommandLineFixture {
     var configDirectory: String { scratch.file("home") + "/.config/pgkeep" }
 
     /// Runs pgkeep with these words and variables.
-    func run(_ words: String..., environment: [String: String] = [:]) throws -> CommandResult {
+    func run(_ words: [String], environment: [String: String] = [:]) throws -> CommandResult {
         try runner.with(environment).pgkeep(words)
+    }
+
+    /// Runs pgkeep with these words.
+    func run(_ words: String..., environment: [String: String] = [:]) throws -> CommandResult {
+        try run(words, environment: environment)
     }
 
     /// Makes a vault and returns its directory and key file.

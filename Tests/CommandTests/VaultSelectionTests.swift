@@ -146,8 +146,41 @@ struct VaultSelectionTests {
             #expect(try program.run("instance", "list", "--config", file).exitCode == 0)
             let named = ["PGKEEP_CONFIG": file]
             #expect(try program.run("instance", "list", environment: named).exitCode == 0)
-            let missing = ["PGKEEP_CONFIG": file + ".missing"]
-            #expect(try program.run("instance", "list", environment: missing).exitCode == 4)
+        }
+    }
+
+    @Test(arguments: [
+        ["instance", "list"], ["vault", "check"], ["restore", "plan", "main"],
+        ["restore", "start", "main", "--to-dir", "/nonexistent/copy"],
+    ])
+    func `a config file that is named must be there, needed or not`(_ verb: [String]) throws {
+        try CommandLineFixture.with { program in
+            let (vault, key) = try program.vault()
+            let all = verb + ["--vault", vault, "--key-file", key]
+            let missing = program.scratch.file("missing.yaml")
+            let option = try program.run(all + ["--config", missing])
+            let variable = try program.run(all, environment: ["PGKEEP_CONFIG": missing])
+            for result in [option, variable] {
+                #expect(result.exitCode == 4)
+                #expect(result.errors.contains("config file \(missing) is not there"))
+                #expect(result.errors.contains("correct --config or PGKEEP_CONFIG"))
+            }
+        }
+    }
+
+    @Test func `the restore_command of a copy depends on no config file`() throws {
+        try CommandLineFixture.with { program in
+            let (vault, _) = try program.vault()
+            let missing = program.scratch.file("missing")
+            let result = try program.run(
+                [
+                    "wal", "fetch", "--vault", vault, "--wal-key", missing, "--system-id", "1",
+                    "000000010000000000000001", program.scratch.file("segment"),
+                ],
+                environment: ["PGKEEP_CONFIG": missing]
+            )
+            #expect(result.exitCode >= 200)
+            #expect(!result.errors.contains("config") && result.errors.contains(missing))
         }
     }
 

@@ -23,6 +23,7 @@ struct KeyRotationTests {
             let stream = try protected.startStream()
             try server.psql("insert into ledger select generate_series(1, 10)")
             let before = try protected.backup()
+            let early = try protected.restoreOnly([])
             let kept = protected.keyFile + ".kept"
             try protected.succeed(["vault", "key", "add", "--new-key-file", kept])
             let done = try protected.ask(
@@ -53,6 +54,7 @@ struct KeyRotationTests {
                 #expect(rows == (point == nil ? "200100" : "200010"))
                 try copy.judge()
             }
+            try checkEarly(early, protected)
             let check = try protected.pgkeep(
                 ["vault", "check", "--level", "decode"],
                 ["PGKEEP_KEY_FILE": kept]
@@ -72,5 +74,35 @@ struct KeyRotationTests {
             )
             #expect(list.succeeded && list.errors.contains(before.id))
         }
+    }
+
+    /// A copy whose WAL key is older than the rotation stops where newer keys are needed, and
+    /// recovers to the end once its command names the vault's key, as the log advises.
+    private func checkEarly(_ copy: PostgresServer, _ protected: ProtectedServer) throws {
+        let attempt = try copy.launch()
+        let ended = try #require(attempt.wait(seconds: 120), "the copy goes on without its WAL")
+        #expect(!ended.succeeded)
+        #expect(copy.logText.contains("keys were rotated after this WAL key was made"))
+        #expect(copy.logText.contains("--key-file FILE"))
+
+        let path = copy.dataDirectory + "/postgresql.auto.conf"
+        let text = String(decoding: try FileSystem.readFile(path), as: UTF8.self)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            guard line.hasPrefix("restore_command"), line.contains("--wal-key") else {
+                return String(line)
+            }
+            let words = line.split(separator: " ", omittingEmptySubsequences: false).map(
+                String.init
+            )
+            guard let option = words.firstIndex(of: "--wal-key") else { return String(line) }
+            return (words[..<option] + ["--key-file", protected.keyFile] + words[(option + 2)...])
+                .joined(separator: " ")
+        }
+        try FileSystem.writeAtomically(path, Array(lines.joined(separator: "\n").utf8))
+        try ServerUser.own(path)
+        try copy.start()
+        try copy.waitForPromotion()
+        #expect(try copy.psql("select count(*) from ledger") == "200100")
+        try copy.stop()
     }
 }

@@ -172,6 +172,16 @@ import Testing
         #expect(throws: PgkeepError.self) { try ring.fingerprintKey() }
     }
 
+    @Test func `a WAL key older than a rotation says so, and what to do`() throws {
+        let full = KeyRing(epochs: [keys])
+        let ring = KeyRing(walOnly: full.walKeys(scope: 42), scope: 42)
+        let error = #expect(throws: PgkeepError.self) {
+            try ring.scopedKey(epoch: 8, purpose: .wal, scope: 42)
+        }
+        #expect(error?.code == .wrongKey && error?.message.contains("rotated") == true)
+        #expect(error?.hint.contains("--key-file") == true)
+    }
+
     @Test func `objects differ in their keys by id, vault and kind`() {
         let scoped = SecretBytes.random(count: 32)
         func key(_ object: UInt8, _ vault: UInt64, _ kind: UInt8) -> [UInt8] {

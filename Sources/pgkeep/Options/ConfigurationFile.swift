@@ -23,9 +23,9 @@ struct ConfigurationFile {
         "vault", "key_file", "passphrase_file", "passphrase_command", "hook",
     ]
 
-    /// The file an option or variable names, else the operator's own, else the system's, else none.
+    /// The file named, which must be there; else the operator's own, else the system's, else none.
     static func find(_ named: String?) throws -> ConfigurationFile? {
-        if let path = named ?? Environment.value("PGKEEP_CONFIG") {
+        if let path = named {
             guard try FileSystem.info(path, followLinks: true) != nil else {
                 throw PgkeepError(
                     .notFound,

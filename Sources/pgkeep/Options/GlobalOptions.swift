@@ -28,6 +28,7 @@ struct GlobalOptions: ParsableArguments {
         help: ArgumentHelp(
             "The config file (else PGKEEP_CONFIG, else ~/.config/pgkeep/config.yaml, else "
                 + "/etc/pgkeep/config.yaml).",
+            discussion: "One that the option or the variable names must be there.",
             valueName: "file"
         ),
         completion: .file()

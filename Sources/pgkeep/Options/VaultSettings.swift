@@ -9,24 +9,28 @@ struct VaultSettings {
     let key: KeyChoice?
     /// The directory the config file is in, or would be in; nil without a home.
     let directory: String?
-    /// The config file an option names.
+    /// The config file somebody names.
     private let configuration: String?
 
-    /// Resolves the settings. The config file is read only when it is needed, so that a
-    /// `restore_command`, which names everything, does not depend on one.
+    /// Resolves the settings.
+    ///
+    /// A config file that an option or variable names is read in any case: one that is missing or
+    /// wrong is a mistake, whether or not this command needs it. Another is read only when it is
+    /// needed. A copy's `restore_command` names everything and depends on none, whatever variables
+    /// the server has.
     init(_ global: GlobalOptions) throws {
-        configuration = given(global.config)
         let namedVault = given(global.vault) ?? Environment.value("PGKEEP_VAULT")
         let namedKey = try given(global.keyFile).map(KeyChoice.file) ?? Self.keyOfEnvironment()
+        let isComplete = namedVault != nil && (namedKey != nil || global.walKey != nil)
+        let isOfCopy = given(global.vault) != nil && global.walKey != nil
+        configuration =
+            given(global.config) ?? (isOfCopy ? nil : Environment.value("PGKEEP_CONFIG"))
         var file: ConfigurationFile?
-        if namedVault == nil || namedKey == nil, global.walKey == nil || namedVault == nil {
-            file = try ConfigurationFile.find(given(global.config))
-        }
+        if configuration != nil || !isComplete { file = try ConfigurationFile.find(configuration) }
         vault = (namedVault ?? file?.vault).map(FileSystem.absolute)
         key = try namedKey ?? file.flatMap(Self.keyOfFile)
-        let named = given(global.config) ?? Environment.value("PGKEEP_CONFIG")
         directory =
-            named.flatMap { FileSystem.parent(of: FileSystem.absolute($0)) }
+            configuration.flatMap { FileSystem.parent(of: FileSystem.absolute($0)) }
             ?? ConfigurationFile.ownDirectory
     }
 

@@ -42,6 +42,25 @@ struct UsageTests {
         }
     }
 
+    @Test(arguments: [
+        ("instance ad main", "\"pgkeep instance ad\"", "did you mean \"pgkeep instance add\"?"),
+        ("bakup create main", "\"pgkeep bakup\"", "did you mean \"pgkeep backup\"?"),
+        ("wal steram main", "\"pgkeep wal steram\"", "did you mean \"pgkeep wal stream\"?"),
+        ("restore everything", "\"pgkeep restore everything\"", "it knows plan, start"),
+    ])
+    func `a mistyped command is named, with the nearest or all there are`(
+        _ line: String,
+        _ message: String,
+        _ hint: String
+    ) throws {
+        try CommandLineFixture.with { program in
+            let result = try program.run(line.split(separator: " ").map(String.init))
+            #expect(result.exitCode == 64)
+            #expect(result.errorLines.first == "pgkeep: there is no command \(message)")
+            #expect(result.errorLines.last?.contains(hint) == true, "\(result.errors)")
+        }
+    }
+
     @Test func `with --json a failure is one document too`() throws {
         try CommandLineFixture.with { program in
             for words in [["instance", "list", "--json"], ["--json", "vault", "init", "--bogus"]] {

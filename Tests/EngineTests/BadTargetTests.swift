@@ -77,6 +77,11 @@ struct BadTargetTests {
             try FileSystem.makeDirectory(full)
             try FileSystem.writeAtomically(full + "/precious", [1, 2, 3])
             try ServerUser.own(full)
+            let unfinished = home + "/unfinished"
+            for directory in ["base", "global"] {
+                try FileSystem.makeDirectories("\(unfinished)/\(directory)")
+            }
+            try ServerUser.own(unfinished)
             let closed = home + "/closed"
             try FileSystem.makeDirectory(closed)
             let mayLook = ServerUser.name == nil
@@ -86,6 +91,7 @@ struct BadTargetTests {
             let targets: [(directory: String, words: [String])] = [
                 (full, ["is not empty", "precious"]),
                 (full + "/precious", ["not a directory"]),
+                (unfinished, ["what an unfinished restore left", "remove it"]),
                 (home + "/no/such/place", ["does not exist"]),
                 (data, ["not empty"]),
                 (data + "/inside", ["inside the data directory"]),

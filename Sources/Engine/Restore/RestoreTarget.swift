@@ -79,12 +79,26 @@ public enum RestoreTarget {
         // A fresh file system has its lost+found; anything else belongs to somebody.
         let foreign = names.filter { $0 != "lost+found" }
         guard foreign.isEmpty else {
+            guard try !isUnfinished(path, foreign) else {
+                throw PgkeepError(
+                    .targetDirectory,
+                    "\(path) holds what an unfinished restore left: no server starts from it",
+                    hint: "if none is at work on it, remove it and run the command again, or choose"
+                        + " another directory"
+                )
+            }
             throw PgkeepError(
                 .targetDirectory,
                 "\(path) is not empty (it holds \(foreign.prefix(3).joined(separator: ", ")))",
                 hint: "choose a directory that is empty or does not exist"
             )
         }
+    }
+
+    /// True for a data directory without its control file, which a restore writes last.
+    private static func isUnfinished(_ path: String, _ names: [String]) throws -> Bool {
+        guard names.contains("base"), names.contains("global") else { return false }
+        return try FileSystem.info(path + "/global/pg_control", followLinks: true) == nil
     }
 
     /// Refuses a target inside any server's data directory or tablespace, the source's own above

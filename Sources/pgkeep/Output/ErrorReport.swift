@@ -25,7 +25,16 @@ struct ErrorReport {
         // The parser ends with "See 'pgkeep … --help' for more information."
         let quoted = Pgkeep.fullMessage(for: error).split(separator: "'")
         let help = quoted.last { $0.hasPrefix("pgkeep ") } ?? "pgkeep --help"
-        self.init(PgkeepError(.usage, Pgkeep.message(for: error), hint: "see \(help)"))
+        let message = Pgkeep.message(for: error)
+        let understood = help.split(separator: " ").prefix { !$0.hasPrefix("-") }
+        let mistyped = MistypedVerb(message, after: Array(understood))
+        self.init(
+            PgkeepError(
+                .usage,
+                mistyped?.message ?? message,
+                hint: mistyped?.hint ?? "see \(help)"
+            )
+        )
     }
 
     private init(_ error: PgkeepError) {

@@ -96,6 +96,23 @@ import Vaulting
         try successor.verify()
     }
 
+    @Test(arguments: [-9, 9])
+    func `a role is kept and lost by the store's clock, however far its holder's is off`(
+        days: Int64
+    ) throws {
+        let wal = try WALFixture()
+        let holder = try lease(wal, ManualClock(SystemClock().now.adding(seconds: days * 86400)))
+        _ = try acquire(holder)
+        let clock = ManualClock(SystemClock().now)
+        let taker = try lease(wal, clock)
+        let take = {
+            try Claim.acquire(.stream, lease: taker, token: .init(), observer: elsewhere)
+        }
+        #expect(try thrownCode { _ = try take() } == .busy)
+        clock.advance(seconds: 122)
+        _ = try take()
+    }
+
     @Test func `a holder whose lease is gone is replaced at once`() throws {
         let wal = try WALFixture()
         let first = try lease(wal)

@@ -31,7 +31,9 @@ import Vaulting
             beatSeconds: nil
         )
         let found = try #require(try Lease.read(wal.vault, wal.system, lease.session))
-        #expect(found == lease.record)
+        var said = lease.record
+        said.putAt = found.putAt
+        #expect(found == said && found.putAt != nil)
         #expect(found.parent == parent && found.walFloor == LSN(77) && found.kind == .backup)
         #expect(found.holder == .current())
         #expect(try Lease.list(wal.vault, wal.system) == [found])
@@ -107,6 +109,11 @@ import Vaulting
         #expect(!record.isDead(now: start.adding(seconds: 120), observer: elsewhere))
         #expect(record.isDead(now: start.adding(seconds: 121), observer: elsewhere))
         #expect(!record.isDead(now: start.adding(seconds: -86400), observer: elsewhere))
+        // Its clock was ahead when it gave its last sign; the store knows when that was.
+        record.beatAt = start.adding(seconds: 86400)
+        record.putAt = start
+        #expect(record.isDead(now: start.adding(seconds: 121), observer: elsewhere))
+        #expect(!record.isDead(now: start.adding(seconds: 120), observer: elsewhere))
         record.holder = gone()
         #expect(record.isDead(now: start, observer: here))
         // The same number, another process: it was used again.

@@ -53,7 +53,7 @@ public final class Claim: Sendable {
                     return begin(role, highest, lease, token)
                 }
                 if !found.isReleased, found.session != presumedDead,
-                    try isAlive(found, vault, system, lease.clock, observer)
+                    try isAlive(found, lease, observer)
                 {
                     throw busy(found, lease.clock.now)
                 }
@@ -199,17 +199,16 @@ public final class Claim: Sendable {
     /// A claim lives as long as its lease: leases are put before claims and ended after them.
     private static func isAlive(
         _ record: ClaimRecord,
-        _ vault: Vault,
-        _ system: SystemIdentifier,
-        _ clock: any Clock,
+        _ own: Lease,
         _ observer: ProcessIdentity
     ) throws -> Bool {
-        guard let lease = try Lease.read(vault, system, record.session) else { return false }
-        return !lease.isDead(
-            now: clock.now,
-            observer: observer,
-            silence: record.role.silenceSeconds
-        )
+        guard let lease = try Lease.read(own.vault, own.systemIdentifier, record.session) else {
+            return false
+        }
+        if let ended = lease.holder.hasEnded(seenFrom: observer) { return !ended }
+        // Both signs are told by the store's clock: what hosts' clocks show gives nobody a role.
+        let silence = try own.storeTime().seconds(since: lease.putAt ?? lease.beatAt)
+        return silence <= record.role.silenceSeconds
     }
 
     private func removeOlder() throws {

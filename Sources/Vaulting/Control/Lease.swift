@@ -159,6 +159,14 @@ public final class Lease: Sendable {
         try vault.store.put(name, bytes)
     }
 
+    /// What the store's clock shows now, as far as the last sign tells; one's own where it does not.
+    func storeTime() throws -> Timestamp {
+        let now = clock.now
+        let name = VaultNames.lease(systemIdentifier, session)
+        guard let object = try vault.store.head(name) else { return now }
+        return object.modified.adding(seconds: Int64(now.seconds(since: record.beatAt)))
+    }
+
     // MARK: Others' leases
 
     /// A session's lease, or nil when it has none (any more).
@@ -168,13 +176,15 @@ public final class Lease: Sendable {
         _ session: PointID
     ) throws -> LeaseRecord? {
         let name = VaultNames.lease(system, session)
-        guard let content = try vault.readInfo(name, kind: .lease, system: system) else {
-            return nil
-        }
-        let record = try ControlJSON.decode(LeaseRecord.self, content, "the lease \(name)")
+        // Looked at first: a sign given in between makes it seem older, never younger than it is.
+        guard let object = try vault.store.head(name),
+            let content = try vault.readInfo(name, kind: .lease, system: system)
+        else { return nil }
+        var record = try ControlJSON.decode(LeaseRecord.self, content, "the lease \(name)")
         guard record.session == session else {
             throw PgkeepError.damaged(name, "it is the lease of another session")
         }
+        record.putAt = object.modified
         return record
     }
 

@@ -54,6 +54,9 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
     public var beats: UInt64
     /// What the session tells about itself: one JSON document of its own kind.
     public var status: String?
+    /// When it was put, by the store's clock; nil when it was not read from a store. No part of
+    /// what is stored.
+    public var putAt: Timestamp?
 
     /// After this long without a sign a session that cannot be looked at directly counts as dead.
     public static let silenceSeconds: Double = 120
@@ -87,6 +90,8 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
     /// True when the session is gone: its process has ended on this very machine, or it has been
     /// silent for longer than `silence` seconds.
     ///
+    /// Its last sign is no later than it was put by the store's clock: a host whose clock was ahead
+    /// would otherwise keep its dead sessions alive.
     /// A wrong guess costs the session its role or its commit, never data: everything it could
     /// still write is put only where nothing is.
     public func isDead(
@@ -95,7 +100,7 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
         silence: Double = silenceSeconds
     ) -> Bool {
         if let ended = holder.hasEnded(seenFrom: observer) { return ended }
-        return now.seconds(since: beatAt) > silence
+        return now.seconds(since: putAt.map { min($0, beatAt) } ?? beatAt) > silence
     }
 
     /// The status as a value of the session's own type; nil when there is none or it is another.

@@ -58,8 +58,9 @@ fmt: ## format all Swift files in place
 bench: setup build ## compare speed, CPU, memory and size with pg_basebackup and pgBackRest
 	@Tests/Scripts/bench.sh
 
-soak: setup build ## everything at once, killed at random, for SOAK_SECONDS (600)
-	@Tests/Scripts/bench.sh soak
+soak: setup build ## all at once, killed at random: commands (SOAK_SECONDS, 600), agents (CHAOS_SECONDS, 1800)
+	@[ "$${SOAK_SECONDS:-}" = 0 ] || Tests/Scripts/bench.sh soak
+	@Tests/Scripts/chaos.sh
 
 demo: setup build ## lose a table and get it back, with a throw-away server
 	@Tests/Scripts/demo.sh

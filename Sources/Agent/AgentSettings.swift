@@ -51,8 +51,17 @@ public struct AgentSettings: Sendable {
         ]
     }
 
+    /// Seconds between two looks at what people must be told of.
+    private static let alertSeconds = 30.0
+
     private var vaultChores: [Chore] {
-        var chores: [Chore] = []
+        var chores = [
+            Chore(
+                Chore.ID(.alerts),
+                command: ["alert", "check"],
+                rhythm: .every(seconds: Self.alertSeconds)
+            )
+        ]
         if let pruneAt {
             chores.append(
                 Chore(.init(.prune), command: ["vault", "prune"], rhythm: .daily(pruneAt))

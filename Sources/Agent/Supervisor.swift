@@ -8,8 +8,8 @@ public import Vaulting
 /// operator would, as child processes.
 ///
 /// One thread decides, by the rules of `Supervision`; one talks with the vault, so that a vault
-/// that hangs stops no child; each child has one. What the agent knows beyond the vault it may forget:
-/// killed, it leaves no child behind, and the next one finds everything in the vault.
+/// that hangs stops no child; each child has one. What the agent knows beyond the vault it may
+/// forget: killed, it leaves no child behind, and the next one finds everything in the vault.
 public final class Supervisor: Service {
     /// What an agent needs to be told.
     public struct Setup: Sendable {

@@ -98,9 +98,9 @@ final class SupervisorLoop {
         if let seconds = silence.ended(at: now) {
             log.notice("the vault is back", metadata: ["seconds": "\(Int(seconds))"])
         }
+        let isFirst = state.read { $0.vaultReadAt } == nil
         state.change { $0.vaultReadAt = clock.now }
-        let isFirst = self.round.instances.isEmpty
-        if let name = round.unknown.first, isFirst, !round.instances.contains(where: \.isOwned) {
+        if let name = round.unknown.first, isFirst {
             giveUp(
                 PgkeepError(
                     .notFound,

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -80,6 +81,8 @@ int pgkeep_spawn(const char *path, char *const arguments[], char *const environm
     close(report[0]);
     return failure == 0 ? pid : -failure;
 }
+
+void pgkeep_trim_heap(void) { malloc_trim(0); }
 
 char **pgkeep_environment(void) { return environ; }
 

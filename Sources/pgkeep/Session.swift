@@ -39,6 +39,21 @@ final class Session {
         log = Logger(label: "pgkeep") { _ in handler }
     }
 
+    /// Seconds until a command that runs for long gives back what its start took, and between
+    /// later times.
+    private static let trimSeconds = (first: 15.0, later: 600.0)
+
+    /// Has this process give back memory it has no use for, now and then, until it is to stop.
+    func trimMemory() {
+        _ = Thread<Void>("trim") { [token] in
+            var seconds = Self.trimSeconds.first
+            while !token.sleep(seconds: seconds) {
+                ResidentMemory.trim()
+                seconds = Self.trimSeconds.later
+            }
+        }
+    }
+
     /// Says something to people; silent with `--quiet`.
     func say(_ line: String) {
         if !global.quiet { screen.line(line) }

@@ -220,6 +220,29 @@ import Testing
         #expect(look(&agent, now + 2) == [id])
     }
 
+    @Test func `a server stopped for a week: nothing is told, and its backup is due at once after`()
+    {
+        var agent = supervision()
+        _ = agent.keep([stream(main), due(main)], at: 0)
+        #expect(Set(look(&agent, 0)) == [stream(main).id, due(main).id])
+        // The stream waits for its server; each look at due work finds the server stopped.
+        let skipped = RunReport(failure: nil, nextSeconds: DueAnswer.lookSeconds)
+        var told: [Action] = []
+        var looks = 0
+        var now = 1.0
+        while now < 7 * 86400 {
+            told += agent.ended(due(main).id, skipped, at: now)
+            let pause = agent.secondsToLook(at: now, wall: wall)
+            #expect(pause == DueAnswer.lookSeconds)
+            now += pause
+            #expect(look(&agent, now) == [due(main).id])
+            looks += 1
+        }
+        #expect(told == [])
+        #expect(looks == 7 * 1440)
+        #expect(agent.children(at: now, wall: wall).allSatisfy { $0.failures == 0 })
+    }
+
     @Test func `daily work is done once a day by the wall clock, also after a week's pause`() {
         var agent = supervision()
         let time = DailyTime(minute: 210)

@@ -5,7 +5,7 @@ import Platform
 /// What the fixture asks the kernel: children, their states, free ports.
 extension PostgresServer {
     /// The processes whose parent is `pid`.
-    static func children(of pid: Int32) -> [Int32] {
+    public static func children(of pid: Int32) -> [Int32] {
         ((try? FileSystem.list("/proc")) ?? []).compactMap { name in
             guard let child = Int32(name), let fields = statFields(child), fields.count > 1,
                 fields[1] == "\(pid)"
@@ -15,7 +15,7 @@ extension PostgresServer {
     }
 
     /// The state letter of a process, nil when it is gone or only waits to be reaped.
-    static func processState(_ pid: Int32) -> String? {
+    public static func processState(_ pid: Int32) -> String? {
         guard let state = statFields(pid)?.first, state != "Z", state != "X" else { return nil }
         return state
     }

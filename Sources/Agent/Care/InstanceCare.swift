@@ -47,8 +47,6 @@ public final class InstanceCare {
     private var held: [InstanceName: Held] = [:]
     private var watch = SilenceWatch(seconds: Role.agent.silenceSeconds)
     private var watched: Set<PointID> = []
-    /// True when the vault had no room in this round.
-    private var isFull = false
     private var isLeading = false
 
     /// Care for the instances of `vault` with these names (none: for all).
@@ -99,7 +97,6 @@ public final class InstanceCare {
             try? release(name)
         }
         watched = []
-        isFull = false
         var leader: String?
         for record in records where record.state == .active {
             let owner = try owner(of: record, isOurs: isNamed(record.name))
@@ -114,8 +111,8 @@ public final class InstanceCare {
             )
         }
         watch.keep(watched)
-        // Nobody can claim anything in a full vault, and somebody must make room.
-        round.isLeading = leader == "" || (leader == nil && isFull)
+        // Where nothing is protected, or a full vault takes no claims, space must be made as well.
+        round.isLeading = leader == nil || leader == ""
         round.unknown = names.filter { name in !records.contains { $0.name == name } }
         if round.isLeading, !isLeading { round.served = try lastServed() }
         isLeading = round.isLeading
@@ -176,7 +173,7 @@ public final class InstanceCare {
             do {
                 try own.lease.beat()
             } catch let error as PgkeepError where error.code == .storeFull {
-                isFull = true
+                // Kept while nobody else takes it, who could not write either.
             }
             if !own.token.isCancelled { return (Self.words(own.lease.record.holder), true) }
             log.warning(
@@ -206,7 +203,6 @@ public final class InstanceCare {
         do {
             return try take(record, presumedDead: dead, from: holder)
         } catch let error as PgkeepError where error.code == .storeFull {
-            isFull = true
             return nil
         }
     }

@@ -67,7 +67,8 @@ struct ChildRun {
         switch answer.outcome {
         case "completed": log.notice("a backup was taken")
         case "skipped":
-            log.info("a backup was skipped", metadata: ["reason": "\(answer.skipReason ?? "")"])
+            // Said by every look at a server that is stopped; the job record tells it once.
+            log.debug("a backup was skipped", metadata: ["reason": "\(answer.skipReason ?? "")"])
         default: break
         }
     }

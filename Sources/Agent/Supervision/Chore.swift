@@ -12,6 +12,8 @@ public struct Chore: Hashable, Sendable {
         case prune
         /// Looking for damage, in turns.
         case check
+        /// Looking whether all is as it should be, and telling people when not.
+        case alerts
     }
 
     /// Which chore: there is one of a kind for an instance, or for the vault.

@@ -52,6 +52,9 @@ void pgkeep_wipe(void *bytes, size_t length);
 int pgkeep_spawn(const char *path, char *const arguments[], char *const environment[], int output,
                  int errors, int death_signal);
 
+// Gives free memory of the heap back to the kernel.
+void pgkeep_trim_heap(void);
+
 // The variables of this process, ended by a null pointer.
 char **pgkeep_environment(void);
 

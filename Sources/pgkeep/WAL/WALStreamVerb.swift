@@ -93,6 +93,7 @@ struct WALStreamVerb: Verb {
                 )
             }
         }
+        if !untilCaughtUp { session.trimMemory() }
         let context = try session.context()
         let record = try Instances.find(context, instance.name)
         var options = WALStreamOptions(

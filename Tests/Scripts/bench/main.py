@@ -1,8 +1,9 @@
 """Compares pgkeep with its peers on this machine; prints tables of medians and the targets.
 
 Environment: BENCH_SCALE (70: about 2 GB), BENCH_RUNS (3), BENCH_WAL_MB (1024), BENCH_FETCHES (30),
-BENCH_LOAD_SECONDS (20), BENCH_MAJOR (18), BENCH_ONLY (backup,restore,change,wal,fetch,source),
-BENCH_DIR (/var/tmp/pgkeep-bench).
+BENCH_LOAD_SECONDS (20), BENCH_MAJOR (18),
+BENCH_ONLY (backup,restore,change,wal,fetch,source,agent), BENCH_AGENT_SECONDS (300),
+BENCH_AGENT_INSTANCES (10), BENCH_DIR (/var/tmp/pgkeep-bench).
 """
 
 import os
@@ -12,6 +13,7 @@ import shutil
 import statistics
 import sys
 
+from agent import IdleAgent
 from change import Change
 from measure import run
 from report import MIB, median, ratio, rotated, table
@@ -35,7 +37,9 @@ def processor():
 class Bench:
     def __init__(self):
         self.runs = setting("BENCH_RUNS", 3)
-        self.only = setting("BENCH_ONLY", "backup,restore,change,wal,fetch,source").split(",")
+        self.only = setting(
+            "BENCH_ONLY", "backup,restore,change,wal,fetch,source,agent"
+        ).split(",")
         self.directory = setting("BENCH_DIR", "/var/tmp/pgkeep-bench")
         self.major = setting("BENCH_MAJOR", 18)
         binaries = os.environ["BENCH_SERVER_BIN"]
@@ -148,6 +152,19 @@ class Bench:
 
     def main(self):
         try:
+            if self.only != ["agent"]:
+                self.compare()
+            if "agent" in self.only:
+                IdleAgent(
+                    os.environ["BENCH_SERVER_BIN"], self.directory, self.pgkeep.binary,
+                    setting("BENCH_AGENT_INSTANCES", 10), 150,
+                    setting("BENCH_AGENT_SECONDS", 300)).main()
+        finally:
+            if not os.environ.get("BENCH_KEEP"):
+                shutil.rmtree(self.directory, ignore_errors=True)
+
+    def compare(self):
+        try:
             self.prepare()
             if {"backup", "restore", "change"} & set(self.only):
                 self.backup()
@@ -163,8 +180,6 @@ class Bench:
                 Source(self).main()
         finally:
             self.server.stop()
-            if not os.environ.get("BENCH_KEEP"):
-                shutil.rmtree(self.directory, ignore_errors=True)
 
 
 if __name__ == "__main__":

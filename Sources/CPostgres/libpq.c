@@ -69,6 +69,7 @@ FORWARD(char *, PQerrorMessage, (const PGconn *connection), (connection))
 FORWARD_VOID(PQfinish, (PGconn *connection), (connection))
 FORWARD(int, PQflush, (PGconn *connection), (connection))
 FORWARD(char *, PQfname, (const PGresult *result, int field), (result, field))
+FORWARD(Oid, PQftype, (const PGresult *result, int field), (result, field))
 FORWARD_VOID(PQfreeCancel, (PGcancel *cancel), (cancel))
 FORWARD_VOID(PQfreemem, (void *memory), (memory))
 FORWARD(PGcancel *, PQgetCancel, (PGconn *connection), (connection))
@@ -99,6 +100,7 @@ FORWARD(PGVerbosity, PQsetErrorVerbosity,
 FORWARD(PQnoticeReceiver, PQsetNoticeReceiver,
         (PGconn *connection, PQnoticeReceiver receiver, void *argument),
         (connection, receiver, argument))
+FORWARD(int, PQsetSingleRowMode, (PGconn *connection), (connection))
 FORWARD(int, PQsocket, (const PGconn *connection), (connection))
 FORWARD(int, PQsslInUse, (PGconn *connection), (connection))
 FORWARD(ConnStatusType, PQstatus, (const PGconn *connection), (connection))

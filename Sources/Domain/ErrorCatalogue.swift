@@ -201,6 +201,11 @@ public enum ErrorCatalogue {
             "read the log the message names; the files stay as they are"
         ),
         ErrorExplanation(
+            .drillUnsound,
+            "a drill's copy is not what it should be: it does not come up, or a check fails",
+            "drill show ID tells which; restore by hand and look; take a backup at once"
+        ),
+        ErrorExplanation(
             .missingProgram,
             "a program that is needed is missing: PostgreSQL's of the same major, or a command",
             "install it, or say where it is with --pg-bin"

@@ -103,6 +103,8 @@ extension ErrorCode {
     public static let targetFull = ErrorCode("restore.full", .unreachable)
     /// The restored server did not come up.
     public static let recoveryFailed = ErrorCode("restore.recovery", .unexpected)
+    /// A drill's copy is not what it should be.
+    public static let drillUnsound = ErrorCode("drill.unsound", .integrity)
     /// A PostgreSQL program needed for this is missing.
     public static let missingProgram = ErrorCode("restore.program", .unreachable)
 }

@@ -108,6 +108,8 @@ public struct Protection: Hashable, Sendable {
         public var knownUntil: Timestamp?
         /// The newest backup job, when it failed and no point was made since.
         public var failedBackup: FailedJob?
+        /// The last drill, when its copy was not what it should be.
+        public var failedDrill: FailedJob?
         /// WAL behind the newest point is missing.
         public var hasGapAhead = false
         /// Seconds after which a backup counts as overdue.
@@ -186,6 +188,10 @@ public struct Protection: Hashable, Sendable {
         if !isAway, let failed = facts.failedBackup {
             let what = "the backup of \(failed.at) failed: \(failed.code)"
             reasons.append(Reason(.degraded, what, next: "pgkeep job show \(failed.id)"))
+        }
+        if let failed = facts.failedDrill {
+            let what = "the drill of \(failed.at) found its copy unsound"
+            reasons.append(Reason(.degraded, what, next: "pgkeep drill show \(failed.id)"))
         }
         if facts.hasGapAhead {
             let what = "WAL after the last backup is missing: nothing behind the gap is restorable"

@@ -26,6 +26,35 @@ public struct StorageForecast: Hashable, Sendable {
         return wraps || overflows || exceeds ? .max : all
     }
 
+    /// Bytes in use in the end under a policy: its days in full, and behind them the points its
+    /// rules keep.
+    ///
+    /// A point kept for a period takes what changes in that period, at most as much as one backup
+    /// by itself; at an age that several rules keep points of, the one with the shortest period
+    /// counts. Grows with the retention, with each count and with the copies.
+    public func bytes(
+        retentionDays: Int,
+        keep: Policy.Keep,
+        backupBytesPerDay: UInt64,
+        copies: Int
+    ) -> UInt64 {
+        var kept = 0.0
+        var covered = retentionDays
+        for rule in RetentionRule.allCases where rule != .standard {
+            let (end, overflows) = keep.count(rule).multipliedReportingOverflow(by: rule.days)
+            let days = (overflows ? Int(Int32.max) : end) - covered
+            guard days > 0 else { continue }
+            let period = Double(rule.days)
+            let one = min(Double(min(backupBytesPerDay, bytesPerDay)) * period, Double(baseBytes))
+            kept += one * Double(days) / period
+            covered += days
+        }
+        let inFull = bytes(retentionDays: retentionDays, copies: copies)
+        let more = (kept * Double(copies)).rounded()
+        guard more < Double(UInt64.max / 2), inFull < UInt64.max / 2 else { return .max }
+        return inFull + UInt64(more)
+    }
+
     /// How many days of additions the quota holds: 250 GiB at 25 GiB a day are 10 days.
     ///
     /// Nil when nothing is added.

@@ -56,6 +56,12 @@ public enum Signals {
         }
     }
 
+    /// Ignores the wishes of terminals and process groups to end: for a process that watches over
+    /// another one and ends with it.
+    public static func ignoreWishesToEnd() {
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { signal(number, SIG_IGN) }
+    }
+
     /// Ignores SIGPIPE for the whole process, so a closed pipe or socket is an error, not the end.
     public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 }

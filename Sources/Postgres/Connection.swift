@@ -165,6 +165,47 @@ public final class Connection: @unchecked Sendable {
         return PQgetResult(handle)
     }
 
+    /// Runs any number of statements, and tells of the first row whose first column is the truth
+    /// value false. Rows are read one by one: a result may be of any size.
+    ///
+    /// Throws at the first statement that fails, and for a COPY from or to the client.
+    public func runScript(_ sql: String) throws(PgkeepError) -> ScriptOutcome {
+        guard PQsendQuery(handle, sql) == 1, PQsetSingleRowMode(handle) == 1 else {
+            throw broken("send a command")
+        }
+        var outcome = ScriptOutcome()
+        var failure: PgkeepError?
+        while let raw = PQgetResult(handle) {
+            let result = ResultHandle(raw)
+            let isRow = PQresultStatus(raw) == PGRES_SINGLE_TUPLE
+            switch result.answer {
+            case .rows(let rows):
+                if outcome.refusal == nil, PQnfields(raw) > 0, PQftype(raw, 0) == Self.boolean,
+                    let row = rows.first(where: { $0.first == "f" })
+                {
+                    outcome.refusal = (outcome.statements + 1, row)
+                }
+                if !isRow { outcome.statements += 1 }
+            case .complete: outcome.statements += 1
+            case .failed(let error):
+                let what = "run statement \(outcome.statements + 1)"
+                failure = failure ?? error.failure(what, role: settings.user)
+            default:
+                close()
+                throw PgkeepError(
+                    .sourceStatement,
+                    "statement \(outcome.statements + 1) copies from or to the client",
+                    hint: "leave COPY … STDIN and STDOUT out"
+                )
+            }
+        }
+        if let failure { throw failure }
+        return outcome
+    }
+
+    /// The type `boolean`.
+    private static let boolean: Oid = 16
+
     /// The first words of a statement, for messages.
     private static func verb(_ sql: String) -> String {
         let words = sql.split(whereSeparator: \.isWhitespace).prefix(2)

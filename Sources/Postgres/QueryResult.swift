@@ -15,6 +15,14 @@ public struct QueryResult: Sendable {
     public var first: String? { rows.first?.first ?? nil }
 }
 
+/// What a script of several statements came to.
+public struct ScriptOutcome: Sendable {
+    /// Statements that were run.
+    public var statements = 0
+    /// The first row whose first column is false, and the number of its statement from 1.
+    public var refusal: (statement: Int, row: [String?])?
+}
+
 /// Writing values into commands.
 ///
 /// The replication grammar knows no parameters, so we quote.

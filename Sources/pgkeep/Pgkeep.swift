@@ -22,9 +22,10 @@ struct Pgkeep: ParsableCommand {
         version: Version.text,
         subcommands: [
             VaultCommand.self, InstanceCommand.self, BackupCommand.self, WALCommand.self,
-            WindowCommand.self, RestoreCommand.self, JobCommand.self, ActivityCommand.self,
-            StatusVerb.self, DoctorVerb.self, MetricsVerb.self, ErrorsCommand.self,
-            PolicyCommand.self, HoldCommand.self, AlertCommand.self, AgentCommand.self,
+            WindowCommand.self, RestoreCommand.self, DrillCommand.self, JobCommand.self,
+            ActivityCommand.self, StatusVerb.self, DoctorVerb.self, MetricsVerb.self,
+            ErrorsCommand.self, PolicyCommand.self, HoldCommand.self, AlertCommand.self,
+            AgentCommand.self,
         ]
     )
 

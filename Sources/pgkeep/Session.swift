@@ -59,6 +59,20 @@ final class Session {
         if !global.quiet { screen.line(line) }
     }
 
+    /// Why a job runs, as `PGKEEP_TRIGGER` says it: crontabs and the agent set it. Without it, what
+    /// the verb is usually run by.
+    func trigger(else usual: String) throws -> String {
+        guard let given = Environment.value("PGKEEP_TRIGGER") else { return usual }
+        guard ["manual", "scheduled", "agent"].contains(given) else {
+            throw PgkeepError(
+                .usage,
+                "PGKEEP_TRIGGER is \"\(given)\", which is no trigger",
+                hint: "set it to scheduled (in a crontab), agent or manual, or not at all"
+            )
+        }
+        return given
+    }
+
     /// The store of the vault named, which must be one.
     func openStore() throws -> FileStore {
         let path = try settings.requireVault()

@@ -11,6 +11,7 @@ struct HelpTests {
         "policy limits", "instance change-policy", "hold add", "hold list", "hold release",
         "instance show", "backup create", "backup list", "backup show", "wal stream",
         "wal status", "wal fetch", "window show", "restore plan", "restore start", "job list",
+        "drill run", "drill list", "drill show", "drill run-due",
         "job show", "job watch", "job cancel", "activity list", "activity verify",
         "vault forecast", "vault quota", "status", "doctor", "metrics", "errors explain",
         "errors list", "agent run",

@@ -43,6 +43,59 @@ struct StorageCostTests {
         #expect(forecast.bytes(retentionDays: 10, copies: 1) == 250 * Self.unit)
     }
 
+    @Test func `row 31: a policy that keeps more never takes less`() {
+        var random = SeededRandom(stream: "forecast by policy")
+        for _ in 0..<2000 {
+            let forecast = StorageForecast(
+                baseBytes: UInt64.random(in: 0...1 << 40, using: &random),
+                bytesPerDay: UInt64.random(in: 0...1 << 36, using: &random),
+                quotaBytes: 1
+            )
+            let backups = UInt64.random(in: 0...1 << 36, using: &random)
+            func bytes(_ days: Int, _ counts: [Int], _ copies: Int) -> UInt64 {
+                forecast.bytes(
+                    retentionDays: days,
+                    keep: Policy.Keep(
+                        daily: counts[0],
+                        weekly: counts[1],
+                        monthly: counts[2],
+                        yearly: counts[3]
+                    ),
+                    backupBytesPerDay: backups,
+                    copies: copies
+                )
+            }
+            let days = Int.random(in: 1...400, using: &random)
+            let counts = (0..<4).map { _ in Int.random(in: 0...60, using: &random) }
+            let copies = Int.random(in: 1...5, using: &random)
+            let known = bytes(days, counts, copies)
+            // Rounding to whole bytes may take one away.
+            #expect(known >= forecast.bytes(retentionDays: days, copies: copies))
+            #expect(bytes(days + 1, counts, copies) + 1 >= known)
+            #expect(bytes(days, counts, copies + 1) + 1 >= known)
+            for rule in 0..<4 {
+                var more = counts
+                more[rule] += 1
+                #expect(bytes(days, more, copies) + 1 >= known)
+            }
+        }
+    }
+
+    @Test func `row 31: months of a policy count once, weeks within the retention not at all`() {
+        let forecast = StorageForecast(baseBytes: 1000, bytesPerDay: 20, quotaBytes: 1)
+        func bytes(_ keep: Policy.Keep, backups: UInt64 = 10) -> UInt64 {
+            forecast.bytes(retentionDays: 31, keep: keep, backupBytesPerDay: backups, copies: 1)
+        }
+        let plain = bytes(Policy.Keep())
+        #expect(plain == 1000 + 31 * 20)
+        #expect(bytes(Policy.Keep(weekly: 4)) == plain)
+        // Two months, one of them in the retention: 31 days of changes.
+        #expect(bytes(Policy.Keep(monthly: 2)) == plain + 310)
+        // However much changes, a point is at most as large as a backup by itself.
+        #expect(bytes(Policy.Keep(monthly: 2), backups: 20) == plain + 620)
+        #expect(bytes(Policy.Keep(yearly: 1)) == plain + 915)
+    }
+
     @Test func `row 31: longer retention and more copies never take less`() {
         var random = SeededRandom(stream: "forecast")
         for _ in 0..<500 {

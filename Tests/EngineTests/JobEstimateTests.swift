@@ -96,6 +96,25 @@ struct JobEstimateTests {
         judge(looks, total)
     }
 
+    @Test(arguments: [10.0, 400])
+    func `acceptance 5: a drill's estimate holds after the first quarter`(seconds: Double) {
+        let (looks, total) = course(
+            .drill,
+            [
+                Stretch(name: "plan", seconds: 0.2),
+                Stretch(name: "fetch", seconds: seconds, bytes: UInt64(seconds * 150e6)),
+                Stretch(name: "wal", seconds: 0.2, bytes: 16 << 20),
+                Stretch(name: "sync", seconds: seconds / 20),
+                Stretch(name: "verify", seconds: seconds / 2),
+                Stretch(name: "replay", seconds: seconds / 4, bytes: UInt64(seconds / 4 * 30e6)),
+                Stretch(name: "check", seconds: seconds / 2),
+                Stretch(name: "teardown", seconds: 0.4),
+            ],
+            planned: ["replay": UInt64(seconds / 4 * 30e6)]
+        )
+        judge(looks, total)
+    }
+
     @Test func `a copy that is not started waits for no replay`() {
         var estimate = JobEstimate(.restore, at: 0)
         estimate.begin("fetch", at: 0)

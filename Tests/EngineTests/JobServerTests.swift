@@ -112,9 +112,9 @@ struct JobServerTests {
             let watched = try protected.pgkeep(["job", "watch", restoreID, "--json"])
             let result = restore.wait()
             #expect(result.succeeded, "\(result.errors)")
-            let samples = try ProtectedServer.read(watched, as: Watched.self).samples
-            #expect(samples.last?.percent == 100)
-            #expect(zip(samples, samples.dropFirst()).allSatisfy { $0.percent <= $1.percent })
+            let told = try ProtectedServer.read(watched, as: Watched.self)
+            judge(told)
+            #expect(told.samples.contains { $0.phase == "replay" && $0.etaSeconds != nil })
             let copy = try PostgresServer(
                 protected.server.installation,
                 dataDirectory: directory,

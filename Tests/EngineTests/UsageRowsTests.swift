@@ -41,7 +41,19 @@ struct UsageRowsTests {
     }
 
     private struct Forecast: Decodable {
+        struct Instance: Decodable {
+            var name: String
+            var policy: String?
+            var retentionDays: Int
+            var bytes: UInt64
+        }
+
+        var instances: [Instance]
+        var retentionDays: Int?
         var totalBytes: UInt64
+        var freeBytes: UInt64?
+        var daysLeft: UInt64?
+        var fits: Bool?
     }
 
     @Test func `row 26, 29, 30, 31, 76: usage, quota, growth and metrics of a live server`() throws
@@ -105,6 +117,19 @@ struct UsageRowsTests {
         #expect(try total(7, 1) == instance.newestPointBytes + 7 * instance.growthPerDay)
         #expect(try total(8, 1) > total(7, 1))
         #expect(try total(7, 2) == 2 * total(7, 1))
+        let own = try protected.ask(["vault", "forecast"], as: Forecast.self)
+        #expect(own.instances.map(\.policy) == ["default"] && own.retentionDays == nil)
+        #expect(try own.totalBytes == total(7, 1) && own.fits == true)
+        #expect(own.freeBytes.map { $0 / instance.growthPerDay } ?? 0 >= own.daysLeft ?? 1)
+        try protected.succeed([
+            "policy", "create", "archive", "--retention", "30", "--keep-monthly", "12",
+            "--extended",
+        ])
+        let words = ["vault", "forecast", "--policy", "archive", "--instance", "main"]
+        let archive = try protected.ask(words, as: Forecast.self)
+        #expect(archive.instances.map(\.retentionDays) == [30])
+        #expect(try archive.totalBytes >= total(30, 1))
+        #expect(try protected.pgkeep(words + ["--retention", "9"]).exitCode == 64)
     }
 
     /// Row 26: a quota that is passed is said, and the backup is kept.

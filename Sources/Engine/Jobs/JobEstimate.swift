@@ -40,14 +40,15 @@ public struct JobEstimate: Sendable {
     private static let trusted = (share: 0.02, seconds: 1.0)
 
     /// A job that begins at `seconds` of a monotonic clock.
-    public init(_ kind: JobKind, at seconds: Double) {
-        (costs, main) = Self.costs(kind)
+    ///
+    /// - Parameter rates: what is known of this machine's restores.
+    public init(_ kind: JobKind, at seconds: Double, rates: RestoreRates = .assumed) {
+        (costs, main) = Self.costs(kind, rates)
         begun = seconds
         phaseBegun = seconds
     }
 
-    private static func costs(_ kind: JobKind) -> ([Cost], main: String) {
-        let rates = RestoreRates.assumed
+    private static func costs(_ kind: JobKind, _ rates: RestoreRates) -> ([Cost], main: String) {
         switch kind {
         case .backup:
             return (
@@ -74,7 +75,16 @@ public struct JobEstimate: Sendable {
             )
         case .check: return ([Cost(name: "check", seconds: 0, rate: 1e9)], "check")
         case .stream: return ([Cost(name: "stream", seconds: 0, rate: 1e8)], "stream")
-        case .prune, .delete, .lifecycle, .drill: return ([], "")
+        case .drill:
+            let (restore, main) = costs(.restore, rates)
+            var all = restore
+            // Read once more before the start; pg_amcheck reads what the files hold.
+            all.insert(Cost(name: "verify", seconds: 0.2, share: 0.5), at: all.count - 1)
+            all += [
+                Cost(name: "check", seconds: 0.5, share: 0.5), Cost(name: "teardown", seconds: 0.5),
+            ]
+            return (all, main)
+        case .prune, .delete, .lifecycle: return ([], "")
         }
     }
 

@@ -43,8 +43,24 @@ final class JobReporter: Sendable {
         log = JobLog(clock: context.clock)
         begunSeconds = context.clock.monotonicSeconds
         state = Condition(
-            State(record: record, estimate: JobEstimate(record.kind, at: begunSeconds))
+            State(
+                record: record,
+                estimate: JobEstimate(
+                    record.kind,
+                    at: begunSeconds,
+                    rates: Self.rates(context, record)
+                )
+            )
         )
+    }
+
+    /// What drills have measured of restores; nothing is worth a restore that is not begun.
+    private static func rates(_ context: JobContext, _ record: JobRecord) -> RestoreRates {
+        guard [.restore, .drill].contains(record.kind), let name = record.instance,
+            let instance = try? Instances.findAny(context, name),
+            let rates = try? Drills.rates(context, instance.systemIdentifier)
+        else { return .assumed }
+        return rates
     }
 
     // MARK: - What the job says

@@ -182,13 +182,17 @@ public struct TrashPurge {
     /// The records that speak of it, its own last.
     private func forget(_ record: InstanceRecord) throws {
         let hex = record.systemIdentifier.hex
-        for kind in ["wal-loss", "wal-mark", "wal-evidence", "scrub", "damage", LettingGo.kind] {
+        for kind in [
+            "wal-loss", "wal-mark", "wal-evidence", "scrub", "damage", "proof", "server-stopped",
+            LettingGo.kind,
+        ] {
             let store = RecordStore<AnyRecord>(context.vault, kind: kind, clock: context.clock)
             for stored in try store.listReadable()
             where stored.id == hex || stored.id.hasPrefix(hex + "-") {
                 try store.remove(stored)
             }
         }
+        try Drills.forget(context, record.systemIdentifier)
         try log(record, [:])
         let store = context.vault.instances(clock: context.clock)
         // Another pruner may have been faster, and the name may be in use again.

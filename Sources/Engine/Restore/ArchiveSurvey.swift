@@ -14,12 +14,14 @@ public struct ArchiveSurvey: WALInspector {
     /// The timelines.
     public let timelines: TimelineTree
     private let vault: Vault
+    private let rates: RestoreRates
     private let instance: InstanceRecord
 
     /// Looks at everything there is now.
     public init(_ context: JobContext, _ instance: InstanceRecord) throws {
         let system = instance.systemIdentifier
         vault = context.vault
+        rates = try Drills.rates(context, system)
         self.instance = instance
         (points, damaged) = try Points.list(context, instance)
         wal = try Self.holdings(context, instance)
@@ -72,7 +74,8 @@ public struct ArchiveSurvey: WALInspector {
             points: points,
             wal: wal,
             timelines: timelines,
-            inspector: self
+            inspector: self,
+            rates: rates
         ).plan(spec)
     }
 

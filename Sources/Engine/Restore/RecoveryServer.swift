@@ -1,7 +1,5 @@
 public import Domain
 public import Platform
-import Subprocess
-import SystemPackage
 
 /// Starts the server of a restored directory and follows its recovery until it accepts writes.
 ///
@@ -75,12 +73,12 @@ public struct RecoveryServer: Sendable {
         let options =
             "-c lc_messages=C -c log_destination=stderr -c logging_collector=off"
             + " -c log_min_messages=warning"
-        let (success, text) = try await control(
+        let outcome = try await control(
             ["start", "-D", directory, "-W", "-s", "-l", logPath, "-o", options])
-        guard success else {
+        guard outcome.isSuccess else {
             throw PgkeepError(
                 .recoveryFailed,
-                "pg_ctl could not start the server: \(text)",
+                "pg_ctl could not start the server: \(outcome.text)",
                 hint: "read \(logPath)"
             )
         }
@@ -169,25 +167,8 @@ public struct RecoveryServer: Sendable {
         return offset + UInt64(end) + 1
     }
 
-    private func control(_ arguments: [String]) async throws -> (success: Bool, text: String) {
-        var options = PlatformOptions()
-        if UserAccount.current.isRoot {
-            options.userID = account.user
-            options.groupID = account.group
-            options.supplementaryGroups = [account.group]
-        }
-        let result = try await Subprocess.run(
-            .path(FilePath(programs + "/pg_ctl")),
-            arguments: Arguments(arguments),
-            workingDirectory: FilePath(directory),
-            platformOptions: options,
-            output: .string(limit: 64 << 10),
-            error: .string(limit: 64 << 10)
-        )
-        let text = [result.standardOutput, result.standardError].compactMap { $0 }.joined()
-        return (
-            result.terminationStatus.isSuccess,
-            text.split(whereSeparator: \.isNewline).joined(separator: "; ")
-        )
+    private func control(_ arguments: [String]) async throws -> AccountProgram.Outcome {
+        try await AccountProgram(account: account)
+            .run(programs + "/pg_ctl", arguments, in: directory)
     }
 }

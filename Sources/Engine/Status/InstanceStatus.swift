@@ -37,6 +37,10 @@ public struct InstanceStatus: Sendable, Encodable {
     public var slotState: String?
     /// Why the stream takes no WAL for now.
     public var pause: String?
+    /// When a drill last judged a copy to be sound; nil when none has, or the last one found fault.
+    public var provenAt: Timestamp?
+    /// How far that proof goes.
+    public var provenLevel: Drill.Level?
     /// Bytes it takes in the vault.
     public var storedBytes: UInt64
     /// Its quota in bytes.
@@ -62,6 +66,8 @@ public struct InstanceStatus: Sendable, Encodable {
         case windowTo = "window_to"
         case lagBytes = "lag_bytes"
         case rpoSeconds = "rpo_seconds"
+        case provenAt = "proven_at"
+        case provenLevel = "proven_level"
         case storedBytes = "stored_bytes"
         case quotaBytes = "quota_bytes"
         case quotaExceeded = "quota_exceeded"
@@ -86,6 +92,8 @@ public struct InstanceStatus: Sendable, Encodable {
         try container.encode(safeWALBytes, forKey: .safeWALBytes)
         try container.encode(slotState, forKey: .slotState)
         try container.encode(pause, forKey: .pause)
+        try container.encode(provenAt, forKey: .provenAt)
+        try container.encode(provenLevel, forKey: .provenLevel)
         try container.encode(storedBytes, forKey: .storedBytes)
         try container.encode(quotaBytes, forKey: .quotaBytes)
         try container.encode(quotaExceeded, forKey: .quotaExceeded)
@@ -101,7 +109,6 @@ public struct InstanceStatus: Sendable, Encodable {
     ) throws -> InstanceStatus {
         let system = record.systemIdentifier
         let now = context.clock.now
-        let storedBytes = objects.totalBytes
         let found = try Points.list(context, record)
         let archive = try WALArchive.load(context.vault, system, segmentSize: record.segmentSize)
         let coverage = WALCoverage(archive, losses: try LossRecord.list(context.vault, system))
@@ -109,7 +116,6 @@ public struct InstanceStatus: Sendable, Encodable {
         let stream = try StreamLookup.status(context.vault, system, now: now)
         let heard = try StreamEvidence.list(context, system).map(\.time).max()
         let newest = usable.last
-
         var facts = Protection.Facts(
             name: record.name.description,
             now: now,
@@ -137,8 +143,11 @@ public struct InstanceStatus: Sendable, Encodable {
                 slotWarning: $0.slotPressure?.warning
             )
         }
+        let proof = try Drills.proven(context, system).last
+        facts.failedDrill = proof.flatMap(Protection.FailedJob.init(unsound:))
         let protection = Protection(facts)
         let allowed = quota.bytes(ofSource: newest?.logicalBytes ?? 0)
+        let sound = proof.flatMap { $0.isSound ? $0 : nil }
         return InstanceStatus(
             name: record.name,
             systemIdentifier: system,
@@ -157,9 +166,11 @@ public struct InstanceStatus: Sendable, Encodable {
             safeWALBytes: stream?.safeWALBytes,
             slotState: stream?.slotState,
             pause: stream?.pause,
-            storedBytes: storedBytes,
+            provenAt: sound?.at,
+            provenLevel: sound?.level,
+            storedBytes: objects.totalBytes,
             quotaBytes: allowed,
-            quotaExceeded: newest != nil && storedBytes > allowed,
+            quotaExceeded: newest != nil && objects.totalBytes > allowed,
             facts: facts,
             streamStatus: stream,
             growthPerDay: InstanceUsage.growth(found.points, objects, now: now)
@@ -259,5 +270,17 @@ struct WALCoverage {
             if numbers[middle] < number { low = middle + 1 } else { high = middle }
         }
         return low < numbers.endIndex && numbers[low] == number
+    }
+}
+
+extension Protection.FailedJob {
+    /// The drill of a proof that found its copy unsound; nil for one that did not.
+    fileprivate init?(unsound proof: PointProof) {
+        guard !proof.isSound else { return nil }
+        self.init(
+            id: proof.drill.description,
+            at: proof.at,
+            code: ErrorCode.drillUnsound.name
+        )
     }
 }

@@ -77,6 +77,7 @@ struct InstanceUsage {
             )
         }
         result.growthPerDay = Self.growth(points, objects, now: context.clock.now)
+        result.backupGrowthPerDay = Self.backupGrowth(points, now: context.clock.now)
         result.days = days(points)
         result.hours = hours()
         return result
@@ -122,6 +123,16 @@ struct InstanceUsage {
         guard let first = [points.first?.startedAt, firstWAL].compactMap({ $0 }).min() else {
             return 0
         }
+        let days = min(max(now.seconds(since: first) / 86400, 1), weekDays)
+        return UInt64((Double(added) / days).rounded())
+    }
+
+    /// As above, of backups alone.
+    private static func backupGrowth(_ points: [RecoveryPoint], now: Timestamp) -> UInt64 {
+        guard let first = points.first?.startedAt else { return 0 }
+        let begin = now.adding(seconds: Int64(-weekDays * 86400))
+        let added = points.filter { $0.parent != nil && $0.finishedAt >= begin }
+            .reduce(0) { $0 + $1.storedBytes }
         let days = min(max(now.seconds(since: first) / 86400, 1), weekDays)
         return UInt64((Double(added) / days).rounded())
     }

@@ -92,6 +92,8 @@ public struct UsageReport: Sendable, Encodable {
         public var walLogicalBytes: UInt64 = 0
         /// Bytes that backups with a parent, and WAL, add in a day: the mean of the last week.
         public var growthPerDay: UInt64 = 0
+        /// Bytes of them that backups add.
+        public var backupGrowthPerDay: UInt64 = 0
         /// Bytes of the files the newest point restores: the source's size.
         public var sourceBytes: UInt64 = 0
         /// Bytes of the packs the newest point needs, those shared with others included.
@@ -124,6 +126,7 @@ public struct UsageReport: Sendable, Encodable {
             case logicalBytes = "logical_bytes"
             case walLogicalBytes = "wal_logical_bytes"
             case growthPerDay = "growth_per_day"
+            case backupGrowthPerDay = "backup_growth_per_day"
         }
     }
 

@@ -12,13 +12,15 @@ public enum Role: String, Hashable, Sendable, Codable, CaseIterable {
     case due
     /// Keeping the instance streaming and backed up, as an agent does.
     case agent
+    /// Restoring for proof, when that is due.
+    case drill
 
     /// After this long without a sign its holder, where it cannot be looked at directly, may be
     /// replaced. Streams and agents are short of it: their silence costs the window its newest end.
     public var silenceSeconds: Double {
         switch self {
         case .agent, .stream: 40
-        case .backup, .due: LeaseRecord.silenceSeconds
+        case .backup, .due, .drill: LeaseRecord.silenceSeconds
         }
     }
 
@@ -29,6 +31,7 @@ public enum Role: String, Hashable, Sendable, Codable, CaseIterable {
         case .backup: "a backup"
         case .due: "due work"
         case .agent: "an agent's care"
+        case .drill: "a drill that is due"
         }
     }
 }

@@ -70,8 +70,12 @@ public struct RecordStore<Value: Codable & Sendable>: Sendable {
     }
 
     /// As `list`, without those that cannot be read.
-    public func listReadable() throws -> [StoredRecord<Value>] {
-        try ids().compactMap { id in
+    ///
+    /// - Parameter isWanted: whether a record of that id is to be read at all.
+    public func listReadable(
+        _ isWanted: (String) -> Bool = { _ in true }
+    ) throws -> [StoredRecord<Value>] {
+        try ids().filter(isWanted).compactMap { id in
             do {
                 return try read(id)
             } catch let error as PgkeepError where error.isDamage {
@@ -80,7 +84,8 @@ public struct RecordStore<Value: Codable & Sendable>: Sendable {
         }.filter { $0.value != nil }
     }
 
-    private func ids() throws -> [String] {
+    /// The ids of all records there are or were, in order.
+    public func ids() throws -> [String] {
         let prefix = "\(VaultNames.recordsPrefix)\(kind)/"
         var ids: [String] = []
         for information in try vault.store.list(prefix: prefix) {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Domain
 import Engine
+import Vaulting
 
 /// `backup list`
 struct BackupList: Verb {
@@ -8,7 +9,9 @@ struct BackupList: Verb {
         commandName: "list",
         abstract: "List an instance's recovery points, oldest first.",
         discussion: """
-            A point whose root object is damaged is listed too, as damaged.
+            A point whose root object is damaged is listed too, as damaged. PROVEN says how far \
+            the last drill that began with a point got: restored, verified, started or checked, \
+            or that its copy was unsound.
 
               pgkeep backup list main
             """
@@ -23,15 +26,17 @@ struct BackupList: Verb {
             var reason: String
         }
 
-        var points: [RecoveryPoint]
+        var points: [ProvenPoint]
         var damaged: [Damaged]
     }
 
     func answer(_ session: Session) throws -> Answer {
         let context = try session.context()
-        let found = try Points.list(context, Instances.find(context, instance.name))
+        let record = try Instances.find(context, instance.name)
+        let found = try Points.list(context, record)
+        let proofs = try Drills.proven(context, record.systemIdentifier).points
         return Answer(
-            points: found.points,
+            points: found.points.map { ProvenPoint($0, proofs[$0.id]) },
             damaged: found.damaged.map { Answer.Damaged(id: $0.id, reason: $0.error.message) }
         )
     }

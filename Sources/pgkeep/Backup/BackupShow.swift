@@ -19,9 +19,14 @@ struct BackupShow: Verb {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    func answer(_ session: Session) throws -> RecoveryPoint {
-        try Points.find(session.context(), id)
+    func answer(_ session: Session) throws -> ProvenPoint {
+        let context = try session.context()
+        let point = try Points.find(context, id)
+        let proofs = try Drills.proven(context, point.systemIdentifier).points
+        return ProvenPoint(point, proofs[point.id])
     }
 
-    func lines(_ answer: RecoveryPoint) -> [String] { PointText.facts(answer) }
+    func lines(_ answer: ProvenPoint) -> [String] {
+        PointText.facts(answer.point, answer.proof)
+    }
 }

@@ -53,6 +53,11 @@ struct TargetOptions: ParsableArguments {
     )
     var timeline: String?
 
+    /// True when anything is asked for.
+    var isGiven: Bool {
+        latest || exclusive || [time, lsn, xid, name, point, timeline].contains { $0 != nil }
+    }
+
     /// What the options ask for, of this instance.
     func spec(_ context: JobContext) throws -> RecoveryTargetSpec {
         try RecoveryTargetSpec(

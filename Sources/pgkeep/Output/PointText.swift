@@ -10,26 +10,32 @@ enum PointText {
             + "in \(Wording.duration(seconds))."
     }
 
-    static func table(_ points: [RecoveryPoint]) -> [String] {
+    static func table(_ points: [ProvenPoint]) -> [String] {
         var table = Table(
             [
                 "ID", "FINISHED (UTC)", "TRIGGER", "STATE", "STOP LSN", "TLI", "SIZE", "STORED",
-                "EXPIRES (UTC)", "NAME",
+                "EXPIRES (UTC)", "PROVEN", "NAME",
             ],
             numbers: [5, 6, 7]
         )
-        for point in points {
+        for listed in points {
+            let point = listed.point
             table.add([
                 point.id.description, Wording.time(point.finishedAt), point.trigger.rawValue,
                 point.state.rawValue, point.stopLSN.description, String(point.timeline),
                 Wording.bytes(point.logicalBytes), Wording.bytes(point.storedBytes),
-                point.expiresAt.map(Wording.time) ?? "", point.name ?? "",
+                point.expiresAt.map(Wording.time) ?? "", proven(listed.proof),
+                point.name ?? "",
             ])
         }
         return table.lines
     }
 
-    static func facts(_ point: RecoveryPoint) -> [String] {
+    private static func proven(_ proof: PointProof?) -> String {
+        proof.map { $0.isSound ? $0.level?.rawValue ?? "" : "UNSOUND" } ?? ""
+    }
+
+    static func facts(_ point: RecoveryPoint, _ proof: PointProof? = nil) -> [String] {
         var facts = Facts()
         facts.add("id", point.id.description)
         facts.add("instance", "\(point.instance) (system identifier \(point.systemIdentifier))")
@@ -60,6 +66,10 @@ enum PointText {
             facts.add("tablespace \(tablespace.oid)", tablespace.path)
         }
         for failure in point.checksumFailures { facts.add("damaged page", failure.message) }
+        facts.add(
+            "proven",
+            proof.map { "\(proven($0)) at \(Wording.time($0.at)) by drill \($0.drill)" } ?? "never"
+        )
         facts.add("expires", point.expiresAt.map(Wording.time))
         facts.add(
             "policy",

@@ -30,6 +30,22 @@ struct RestoreAnswer: Encodable {
         timeline = result.plan.timeline
     }
 
+    /// A copy that was started.
+    init(_ result: RestoreResult, _ running: CopyStart.Running) {
+        self.init(result)
+        let outcome = running.outcome
+        effectiveTime = outcome.lastTransaction ?? effectiveTime
+        // The server names the start of the last record, the plan its end.
+        effectiveLSN = max(effectiveLSN ?? .zero, outcome.replayedUpTo ?? .zero)
+        timeline = outcome.timeline ?? timeline
+        server = Server(
+            port: running.port,
+            socket: running.socket,
+            log: outcome.log,
+            paused: outcome.isPaused
+        )
+    }
+
     private var requestedTime: Timestamp? {
         if case .time(let time) = result.plan.spec.target { time } else { nil }
     }

@@ -99,14 +99,14 @@ struct RestoreStart: Verb {
         try Limits.check(workers, "--workers", 1...16)
         if let port { try Limits.check(port, "--port", 1...65535) }
         let tablespaces = try namedTablespaces()
-        let settings = try namedSettings()
-        let owner = try owner()
+        let settings = try CopyTraits.settings(overrides)
+        let owner = try CopyTraits.owner(userName)
         let context = try session.context()
         let record = try Instances.find(context, instance.name)
         var options = RestoreOptions(
-            directory: Self.absolute(toDir),
+            directory: CopyTraits.absolute(toDir),
             spec: try target.spec(context),
-            program: try ownProgram(),
+            program: try CopyTraits.ownProgram(),
             vaultLocation: context.vault.store.location
         )
         options.tablespaces = tablespaces
@@ -150,7 +150,7 @@ struct RestoreStart: Verb {
         }
         guard let start else { return RestoreAnswer(result) }
         session.say("Restored to \(result.directory); starting it.")
-        return try start.follow(result, context)
+        return RestoreAnswer(result, try start.follow(result, context))
     }
 
     func lines(_ answer: RestoreAnswer) -> [String] { answer.lines }
@@ -165,66 +165,8 @@ struct RestoreStart: Verb {
                     hint: "write it as OID=DIR; pgkeep backup show lists the tablespaces"
                 )
             }
-            places[oid] = Self.absolute(pair.value)
+            places[oid] = CopyTraits.absolute(pair.value)
         }
         return places
-    }
-
-    private func namedSettings() throws -> [RecoverySettings.Setting] {
-        try KeyValues(overrides, option: "--set").pairs.map { pair in
-            let isName = pair.key.utf8.allSatisfy {
-                (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0)
-                    || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
-            }
-            guard isName, !pair.value.contains(where: \.isNewline) else {
-                throw PgkeepError(
-                    .usage,
-                    "--set \(pair.key) is no setting of one line",
-                    hint: "write it as NAME=VALUE, like work_mem=64MB"
-                )
-            }
-            return RecoverySettings.Setting(pair.key, pair.value)
-        }
-    }
-
-    /// PostgreSQL refuses to run as root, so what root restores belongs to somebody else.
-    private func owner() throws -> UserAccount? {
-        let current = UserAccount.current
-        guard current.isRoot else {
-            guard userName == nil || userName == current.name else {
-                throw PgkeepError(
-                    .usage,
-                    "only root can restore for another user",
-                    hint: "leave --user out, or run this as root or as \(userName ?? "")"
-                )
-            }
-            return nil
-        }
-        let name = userName ?? "postgres"
-        guard let account = UserAccount(named: name), !account.isRoot else {
-            throw PgkeepError(
-                .usage,
-                "the copy cannot belong to \(name), who is root or nobody here",
-                hint: "name the user PostgreSQL runs as with --user NAME"
-            )
-        }
-        return account
-    }
-
-    private func ownProgram() throws -> String {
-        guard let program = FileSystem.resolved("/proc/self/exe") else {
-            throw PgkeepError(
-                .system,
-                "cannot tell where the pgkeep program is",
-                hint: "mount /proc; the copy's restore_command must name the program"
-            )
-        }
-        return program
-    }
-
-    private static func absolute(_ path: String) -> String {
-        var path = FileSystem.absolute(path)
-        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        return path
     }
 }

@@ -71,9 +71,10 @@ struct VaultCheckVerb: Verb {
         let name = try instanceName.map { try InstanceName(checking: $0) }
         var options = CheckOptions(level: level.checkLevel)
         try take(&options, now: session.clock.now)
+        let trigger = try session.trigger(else: "manual")
         let context = try session.context()
         options.instance = try name.map { try Instances.find(context, $0) }
-        return try Job.run(context, kind: .check, instance: name, trigger: "manual") { job in
+        return try Job.run(context, kind: .check, instance: name, trigger: trigger) { job in
             let report = try CheckJob(context: job.context, options: options).run()
             if let error = report.error { job.warn(error.message) }
             return report

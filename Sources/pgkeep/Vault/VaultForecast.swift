@@ -6,19 +6,36 @@ import Engine
 struct VaultForecast: Verb {
     static let configuration = CommandConfiguration(
         commandName: "forecast",
-        abstract: "Say what a retention and a number of copies would take.",
+        abstract: "Say what a policy, a retention and a number of copies would take.",
         discussion: """
             Reckons with what one backup takes and what is added in a day, the mean of the last \
-            week. With --size and --per-day it is a calculator and needs no vault: how many days \
+            week. Each instance is reckoned with its own policy, unless --policy or --retention \
+            names another; points kept for weeks, months and years count as what changes between \
+            them. \
+            With --size and --per-day it is a calculator and needs no vault: how many days \
             fit into free space of the source's size.
 
-              pgkeep vault forecast --retention 14
+              pgkeep vault forecast
+              pgkeep vault forecast --policy archive --instance main
+              pgkeep vault forecast --retention 14 --copies 2
               pgkeep vault forecast --size 250GiB --per-day 25GiB
             """
     )
 
-    @Option(help: ArgumentHelp("Days of history to keep.", valueName: "days"))
-    var retention = 7
+    @Option(
+        help: ArgumentHelp(
+            "Days of history to keep, and nothing older (default: as the policies say; 7 with "
+                + "--size).",
+            valueName: "days"
+        )
+    )
+    var retention: Int?
+
+    @Option(
+        name: .customLong("policy"),
+        help: ArgumentHelp("As if every instance had this policy.", valueName: "name")
+    )
+    var policyName: String?
 
     @Option(help: ArgumentHelp("Copies of the vault.", valueName: "number"))
     var copies = 1
@@ -46,36 +63,49 @@ struct VaultForecast: Verb {
     private static let copiesMax = 100
 
     func answer(_ session: Session) throws -> ForecastReport {
-        try Limits.check(retention, "--retention", 1...Self.daysMax)
+        if let retention { try Limits.check(retention, "--retention", 1...Self.daysMax) }
+        guard retention == nil || policyName == nil else {
+            throw PgkeepError(
+                .usage,
+                "--retention and --policy are both given",
+                hint: "leave one out; policy set --what-if shows what a change would let go"
+            )
+        }
         try Limits.check(copies, "--copies", 1...Self.copiesMax)
         try Limits.checkPrice(price)
         if let figures = try figures() {
+            let days = retention ?? Policy.standard.retentionDays
             let instance = ForecastReport.Instance(
                 name: "calculated",
                 figures,
-                retentionDays: retention,
+                retentionDays: days,
                 copies: copies,
                 price: price
             )
-            return ForecastReport([instance], retentionDays: retention, copies: copies)
+            return ForecastReport([instance], retentionDays: days, copies: copies)
         }
         return try ForecastReport.read(
             session.context(),
             instance: instanceName.map { try InstanceName(checking: $0) },
-            retentionDays: retention,
+            terms: try terms(),
             copies: copies,
             price: price
         )
+    }
+
+    private func terms() throws -> ForecastReport.Terms {
+        if let retention { return .retention(days: retention) }
+        return try policyName.map { .policy(try PolicyName(checking: $0)) } ?? .ownPolicies
     }
 
     /// What the calculator is given; nil when the vault is to be asked. What a day adds is all
     /// there is then: such figures count a day's backup and WAL together.
     private func figures() throws -> StorageForecast? {
         guard size != nil || perDay != nil else { return nil }
-        guard let size, let perDay, instanceName == nil else {
+        guard let size, let perDay, instanceName == nil, policyName == nil else {
             throw PgkeepError(
                 .usage,
-                "--size and --per-day go together, and without --instance",
+                "--size and --per-day go together, without --instance and --policy",
                 hint: "give both to calculate, or neither to reckon with the vault"
             )
         }
@@ -88,12 +118,16 @@ struct VaultForecast: Verb {
 
     func lines(_ answer: ForecastReport) -> [String] {
         var table = Table(
-            ["INSTANCE", "ONE BACKUP", "PER DAY", "TAKES", "QUOTA", "LASTS", "BEYOND", "COSTS"],
-            numbers: Set(1...5)
+            [
+                "INSTANCE", "POLICY", "DAYS", "ONE BACKUP", "PER DAY", "TAKES", "QUOTA", "LASTS",
+                "BEYOND", "COSTS",
+            ],
+            numbers: Set(2...7)
         )
         for instance in answer.instances {
             table.add([
-                instance.name, Wording.bytes(instance.baseBytes),
+                instance.name, instance.policy?.description ?? "",
+                String(instance.retentionDays), Wording.bytes(instance.baseBytes),
                 Wording.bytes(instance.growthPerDay), Wording.bytes(instance.bytes),
                 Wording.bytes(instance.cost.quotaBytes),
                 instance.freeDays.map { Wording.count($0, "day") } ?? "",
@@ -102,13 +136,13 @@ struct VaultForecast: Verb {
         }
         let copies = Wording.count(answer.copies, "copy", "copies")
         var lines = table.lines
-        lines.append(
-            "\(Wording.count(answer.retentionDays, "day")) in \(copies) take "
-                + "\(Wording.bytes(answer.totalBytes))."
-        )
+        let days = answer.retentionDays.map { Wording.count($0, "day") } ?? "What the policies keep"
+        lines.append("\(days) in \(copies): \(Wording.bytes(answer.totalBytes)) in the end.")
         if let free = answer.freeBytes {
             let left = answer.daysLeft.map { ", enough for \(Wording.count($0, "day"))" } ?? ""
-            lines.append("The vault's storage has \(Wording.bytes(free)) left\(left).")
+            let end =
+                answer.fits == false ? "; all of it will not fit" : left.isEmpty ? "" : " of growth"
+            lines.append("The vault's storage has \(Wording.bytes(free)) left\(left)\(end).")
         }
         return lines
     }

@@ -47,6 +47,7 @@ struct VaultPruneVerb: Verb {
     func answer(_ session: Session) throws -> PruneReport {
         if let walDays { try Limits.check(walDays, "--wal-days", 0...PruneJob.walDaysMax) }
         let name = try instanceName.map { try InstanceName(checking: $0) }
+        let trigger = try session.trigger(else: "manual")
         let context = try session.context()
         let instance = try name.map { try Instances.find(context, $0) }
         func prune(_ context: JobContext) throws -> PruneReport {
@@ -59,7 +60,7 @@ struct VaultPruneVerb: Verb {
             ).run()
         }
         guard !dryRun else { return try prune(context) }
-        let answer = try Job.run(context, kind: .prune, instance: name, trigger: "manual") { job in
+        let answer = try Job.run(context, kind: .prune, instance: name, trigger: trigger) { job in
             let report = try prune(job.context)
             for warning in report.instances.flatMap(\.warnings) { job.warn(warning) }
             for failed in report.failed.sorted(by: { $0.key < $1.key }) {

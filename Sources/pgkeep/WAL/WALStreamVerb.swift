@@ -26,7 +26,9 @@ struct WALStreamVerb: Verb {
 
             With --until-caught-up, for cron, it ends when all WAL the server had at the start is \
             in the vault, and says nothing when there was nothing to fetch. When another stream is \
-            at work, it waits until that one has it all.
+            at work, it waits until that one has it all. A server that is stopped, or an instance \
+            whose protection is, is no failure then: exit 0, and one skipped job on record for a \
+            server. A server that cannot be reached is exit 7.
 
               pgkeep wal stream main
               pgkeep wal stream main --heartbeat 60
@@ -81,7 +83,29 @@ struct WALStreamVerb: Verb {
     @OptionGroup var logging: LogOptions
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    func answer(_ session: Session) throws -> WALStreamResult {
+    struct Answer: Encodable {
+        /// Nil when nothing was streamed.
+        var result: WALStreamResult?
+        /// Why nothing was: `server-stopped`, `protection-stopped`.
+        var skipReason: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case timeline, segments, bytes
+            case durableLSN = "durable_lsn"
+            case skipReason = "skip_reason"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(result?.timeline, forKey: .timeline)
+            try container.encode(result?.durableLSN, forKey: .durableLSN)
+            try container.encode(result?.segments ?? 0, forKey: .segments)
+            try container.encode(result?.bytes ?? 0, forKey: .bytes)
+            try container.encode(skipReason, forKey: .skipReason)
+        }
+    }
+
+    func answer(_ session: Session) throws -> Answer {
         try session.setLog(logging)
         if let heartbeat {
             try Limits.check(heartbeat, "--heartbeat", 1...86400)
@@ -94,6 +118,7 @@ struct WALStreamVerb: Verb {
             }
         }
         if !untilCaughtUp { session.trimMemory() }
+        let trigger = try session.trigger(else: "manual")
         let context = try session.context()
         let record = try Instances.find(context, instance.name)
         var options = WALStreamOptions(
@@ -108,23 +133,22 @@ struct WALStreamVerb: Verb {
             try Limits.bytes($0, "--give-up-slot-at")
         }
         options.minFreeBytes = try minFree.map { try Limits.bytes($0, "--min-free") }
-        return try Job.run(
-            context,
-            kind: .stream,
-            instance: record.name,
-            trigger: "manual",
-            isQuiet: true
-        ) { job in
-            try WALStreamJob(context: job.context, instance: record, options: options).run()
+        switch try RecordedStream.run(context, record, options, trigger: trigger) {
+        case .streamed(let result): return Answer(result: result, skipReason: nil)
+        case .serverStopped: return Answer(result: nil, skipReason: "server-stopped")
+        case .protectionStopped: return Answer(result: nil, skipReason: "protection-stopped")
         }
     }
 
-    func lines(_ answer: WALStreamResult) -> [String] {
+    func lines(_ answer: Answer) -> [String] {
         // Cron mails what is said.
-        if untilCaughtUp, answer.bytes == 0, !global.verbose { return [] }
+        guard !untilCaughtUp || (answer.result?.bytes ?? 0) > 0 || global.verbose else { return [] }
+        guard let result = answer.result else {
+            return ["Nothing was streamed: \(answer.skipReason ?? "")."]
+        }
         return [
-            "WAL is durable up to \(answer.durableLSN) on timeline \(answer.timeline): "
-                + "\(Wording.count(answer.segments, "segment")), \(Wording.bytes(answer.bytes))."
+            "WAL is durable up to \(result.durableLSN) on timeline \(result.timeline): "
+                + "\(Wording.count(result.segments, "segment")), \(Wording.bytes(result.bytes))."
         ]
     }
 }

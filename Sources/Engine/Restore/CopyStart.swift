@@ -1,25 +1,39 @@
-import Domain
-import Engine
-import Platform
+public import Domain
+public import Platform
 import Storage
-import Vaulting
+public import Vaulting
 
 /// Starts a restored copy: looks for what it needs before the restore, follows it after.
-struct CopyStart {
-    private let programs: String
-    private let account: UserAccount
+public struct CopyStart {
+    /// A copy whose recovery has ended.
+    public struct Running: Sendable {
+        /// How it ended.
+        public var outcome: RecoveryServer.Outcome
+        /// The port of the copy's server, as it says it.
+        public var port: Int?
+        /// The directory of its Unix socket, as it says it.
+        public var socket: String?
+    }
+
+    /// What the restore will do, as far as can be told beforehand.
+    public let plan: RestorePlan
+    /// The directory with the programs of the copy's major version.
+    public let programs: String
+    /// Whom the copy's server runs as.
+    public let account: UserAccount
     private let pauses: Bool
 
     /// Finds PostgreSQL's programs, and checks that the copy's server will read the vault.
     ///
-    /// Throws `.outsideWindow` as the restore would, `.missingProgram`, `.refused`.
-    init(
+    /// - Parameter given: where the operator says the programs are.
+    /// - Throws: `.outsideWindow` as the restore would, `.missingProgram`, `.refused`.
+    public init(
         _ given: String?,
         _ context: JobContext,
         _ instance: InstanceRecord,
         _ options: RestoreOptions
     ) throws {
-        let plan = try ArchiveSurvey(context, instance).plan(options.spec)
+        plan = try ArchiveSurvey(context, instance).plan(options.spec)
         if let error = plan.error { throw error }
         if let start = plan.point?.startLSN, let end = plan.effectiveLSN, end > start {
             context.meter.plan("replay", totalBytes: end - start)
@@ -50,8 +64,10 @@ struct CopyStart {
         }
     }
 
-    /// Starts the copy and waits for the end of its recovery.
-    func follow(_ result: RestoreResult, _ context: JobContext) throws -> RestoreAnswer {
+    /// Starts the copy and waits for the end of its recovery. On return it runs.
+    ///
+    /// Throws `.recoveryFailed` or `.cancelled`; the copy has been stopped then.
+    public func follow(_ result: RestoreResult, _ context: JobContext) throws -> Running {
         let server = RecoveryServer(
             programs: programs,
             directory: result.directory,
@@ -68,33 +84,19 @@ struct CopyStart {
                 token: context.token
             )
         }
-        var answer = RestoreAnswer(result)
-        answer.effectiveTime = outcome.lastTransaction ?? answer.effectiveTime
-        // The server names the start of the last record, the plan its end.
-        answer.effectiveLSN = max(answer.effectiveLSN ?? .zero, outcome.replayedUpTo ?? .zero)
-        answer.timeline = outcome.timeline ?? answer.timeline
-        answer.server = Self.server(of: outcome, in: result.directory)
-        return answer
-    }
-
-    /// Port and socket as the running server says them: lines 4 and 5 of `postmaster.pid`.
-    private static func server(
-        of outcome: RecoveryServer.Outcome,
-        in directory: String
-    ) -> RestoreAnswer.Server {
-        let bytes = (try? FileSystem.readFile(directory + "/postmaster.pid")) ?? []
+        // Lines 4 and 5 of `postmaster.pid`.
+        let bytes = (try? FileSystem.readFile(result.directory + "/postmaster.pid")) ?? []
         let lines = String(decoding: bytes, as: UTF8.self)
             .split(separator: "\n", omittingEmptySubsequences: false)
-        return RestoreAnswer.Server(
+        return Running(
+            outcome: outcome,
             port: lines.count > 3 ? Int(lines[3]) : nil,
-            socket: lines.count > 4 && !lines[4].isEmpty ? String(lines[4]) : nil,
-            log: outcome.log,
-            paused: outcome.isPaused
+            socket: lines.count > 4 && !lines[4].isEmpty ? String(lines[4]) : nil
         )
     }
 
     /// The major version a `postgres` program says it is of.
-    static func major(_ program: String) -> Int? {
+    public static func major(_ program: String) -> Int? {
         let said = try? waiting {
             try await ProgramOutput.read(program, ["--version"], limit: 4096)
         }

@@ -188,3 +188,13 @@ extension AlertBoard {
         }
     }
 }
+
+extension AlertBoard {
+    /// Takes back all claims, where it is certain that nobody who claimed is still at it.
+    public mutating func releaseClaims() {
+        for index in deliveries.indices where deliveries[index].claimedBy != nil {
+            deliveries[index].claimedBy = nil
+            deliveries[index].claimedUntil = nil
+        }
+    }
+}

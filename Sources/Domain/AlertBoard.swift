@@ -26,6 +26,8 @@ public struct AlertBoard: Hashable, Sendable, Codable {
     public internal(set) var announcements: UInt64 = 0
     /// Kinds nobody wants to hear of.
     public internal(set) var disabled: [AlertKind] = []
+    /// When the world was first looked at: what was before is not known.
+    public internal(set) var begunAt: Timestamp?
     /// When the world was last looked at; kept to within `checkedSeconds`.
     public internal(set) var checkedAt: Timestamp?
 
@@ -38,6 +40,7 @@ public struct AlertBoard: Hashable, Sendable, Codable {
         case alerts, verdicts, deliveries, announcements, disabled
         case activitySeen = "activity_seen"
         case jobsSeen = "jobs_seen"
+        case begunAt = "begun_at"
         case checkedAt = "checked_at"
     }
 
@@ -98,6 +101,7 @@ public struct AlertBoard: Hashable, Sendable, Codable {
             if let event, !isQuiet { changes.append(Change(event: event, alert: alerts[index])) }
         }
         tidy(now)
+        begunAt = begunAt ?? now
         if checkedAt.map({ abs(now.seconds(since: $0)) >= Self.checkedSeconds }) ?? true {
             checkedAt = now
         }

@@ -46,6 +46,17 @@ public struct AlertNotice: Hashable, Sendable, Codable {
         opening = alert.openings
     }
 
+    /// The same without what may be long, for means that take a few kilobytes.
+    public var short: AlertNotice {
+        func cut(_ text: String) -> String { String(text.unicodeScalars.prefix(200)) }
+        var notice = self
+        notice.alert = cut(alert)
+        notice.subject = cut(subject)
+        notice.summary = cut(summary)
+        notice.next = cut(next)
+        return notice
+    }
+
     /// A try of a channel.
     public init(testing channel: String, at now: Timestamp) {
         number = 0

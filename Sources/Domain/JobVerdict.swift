@@ -15,13 +15,16 @@ public struct JobVerdict: Hashable, Sendable, Codable {
     public var errorCode: String?
     /// Why it was skipped.
     public var skipReason: String?
-    /// When the newest that was neither skipped nor cancelled ended, if this one was.
+    /// The failure in one line.
     public var message: String?
+    /// When the newest that did all that was asked ended; nil when none is known.
+    public internal(set) var lastGoodAt: Timestamp?
 
     enum CodingKeys: String, CodingKey {
         case kind, instance, job, state, at, message
         case errorCode = "error_code"
         case skipReason = "skip_reason"
+        case lastGoodAt = "last_good_at"
     }
 
     /// The end of a job.
@@ -43,6 +46,7 @@ public struct JobVerdict: Hashable, Sendable, Codable {
         self.errorCode = errorCode
         self.skipReason = skipReason
         self.message = message
+        lastGoodAt = state.isSuccess ? at : nil
     }
 
     /// True when it only says that nothing was done.
@@ -86,6 +90,7 @@ extension AlertBoard {
                 // A skip after a run of another kind counts by its time.
                 guard !known.isLike(verdict) || isStale || verdict.isSkip else { continue }
                 verdicts[index] = verdict
+                verdicts[index].lastGoodAt = verdict.lastGoodAt ?? known.lastGoodAt
             } else {
                 verdicts.append(verdict)
             }

@@ -55,8 +55,13 @@ public struct Policy: Hashable, Sendable {
     public var onDemandMax = 7
     /// A restore drill is due every so many days; nil: none is.
     public var drillDays: Int?
+    /// Seconds for which the vault may lack what the server has before an alert opens; nil: 300.
+    public var rpoSeconds: Int?
     /// True when points may be kept longer than `standardDays`.
     public var isExtended = false
+
+    /// `rpoSeconds` of policies that name none.
+    public static let standardRPOSeconds = 300
 
     /// The retention a policy may have.
     public static let standardDays = 7...35
@@ -104,6 +109,7 @@ public struct Policy: Hashable, Sendable {
             // The protocol's own limits of MAX_RATE.
             (maxRate ?? 32, "--max-rate", 32...1_048_576),
             (maxLoad ?? 1, "--max-load", 1...100_000),
+            (rpoSeconds ?? Self.standardRPOSeconds, "--rpo", 10...86400),
         ] where !range.contains(value) {
             throw Self.outOfRange(
                 "\(option) \(value)",
@@ -142,6 +148,7 @@ extension Policy: Codable {
         case minRedundancy = "min_redundancy"
         case onDemandMax = "on_demand_max"
         case drillDays = "drill_days"
+        case rpoSeconds = "rpo_seconds"
         case isExtended = "extended"
     }
 
@@ -161,6 +168,7 @@ extension Policy: Codable {
             try container.decodeIfPresent(Int.self, forKey: .minRedundancy) ?? minRedundancy
         onDemandMax = try container.decodeIfPresent(Int.self, forKey: .onDemandMax) ?? onDemandMax
         drillDays = try container.decodeIfPresent(Int.self, forKey: .drillDays)
+        rpoSeconds = try container.decodeIfPresent(Int.self, forKey: .rpoSeconds)
         isExtended = try container.decodeIfPresent(Bool.self, forKey: .isExtended) ?? isExtended
     }
 
@@ -179,6 +187,7 @@ extension Policy: Codable {
         try container.encode(minRedundancy, forKey: .minRedundancy)
         try container.encode(onDemandMax, forKey: .onDemandMax)
         try container.encode(drillDays, forKey: .drillDays)
+        try container.encode(rpoSeconds, forKey: .rpoSeconds)
         try container.encode(isExtended, forKey: .isExtended)
     }
 }

@@ -25,6 +25,7 @@ struct Pgkeep: ParsableCommand {
             WindowCommand.self, RestoreCommand.self, DrillCommand.self, JobCommand.self,
             ActivityCommand.self, StatusVerb.self, DoctorVerb.self, MetricsVerb.self,
             ErrorsCommand.self, PolicyCommand.self, HoldCommand.self, AlertCommand.self,
+            NotifyCommand.self,
             AgentCommand.self,
         ]
     )

@@ -16,7 +16,7 @@ enum ImportRule {
         "Vaulting": vaulting.union(system).union(["FoundationEssentials"]),
         "Engine": engine.union(system).union([
             "FoundationEssentials", "Logging", "Subprocess", "SystemPackage", "AsyncHTTPClient",
-            "NIOCore",
+            "NIOCore", "NIOHTTP1",
         ]),
         "Agent": vaulting.union(system).union([
             "Vaulting", "Engine", "FoundationEssentials", "Logging", "Subprocess", "SystemPackage",

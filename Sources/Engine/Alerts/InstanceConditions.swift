@@ -28,7 +28,7 @@ struct InstanceConditions {
     var all: [AlertCondition] {
         var found = purge + damage
         guard record.state == .active else { return found }
-        found += backups + wal + quota + clocks
+        found += backups + wal + quota + clocks + drills
         return found
     }
 
@@ -191,6 +191,30 @@ struct InstanceConditions {
         let what =
             "it takes \(status.storedBytes >> 20) MiB, its quota is \(status.quotaBytes >> 20) MiB"
         return [condition(.quotaExceeded, what, next: "pgkeep vault quota \(name) VALUE")]
+    }
+
+    private var drills: [AlertCondition] {
+        var found: [AlertCondition] = []
+        let last = board.verdict(.drill, name)
+        if let last, last.state == .failed {
+            let why = last.message ?? last.errorCode ?? "no reason is known"
+            let next = "pgkeep job show \(last.job)"
+            found.append(
+                condition(
+                    .drillFailed,
+                    "the restore drill of \(last.at) failed: \(why)",
+                    next: next
+                )
+            )
+        }
+        guard let days = status.drillDays else { return found }
+        // Of what was before anybody looked nothing is known.
+        let since = last?.lastGoodAt ?? max(record.createdAt, board.begunAt ?? now)
+        if now > since.adding(seconds: Int64(days + 1) * 86400) {
+            let what = "no restore drill has succeeded since \(since)"
+            found.append(condition(.drillStale, what, next: "pgkeep drill run \(name)"))
+        }
+        return found
     }
 
     private var clocks: [AlertCondition] {

@@ -162,6 +162,7 @@ extension Policy {
         parts.append("at least \(minRedundancy)")
         parts.append("on demand \(onDemandMax)")
         if let drillDays { parts.append("drill every \(drillDays) d") }
+        if let rpoSeconds { parts.append("RPO \(rpoSeconds) s") }
         if isExtended { parts.append("extended") }
         return parts.joined(separator: ", ")
     }

@@ -53,6 +53,8 @@ public struct InstanceStatus: Sendable, Encodable {
     let streamStatus: StreamStatus?
     /// Bytes later backups and WAL add in a day, the mean of the last week.
     let growthPerDay: UInt64
+    /// Days within which its policy wants a restore drill.
+    let drillDays: Int?
 
     enum CodingKeys: String, CodingKey {
         case name, state, reasons, points, streaming, pause
@@ -125,7 +127,9 @@ public struct InstanceStatus: Sendable, Encodable {
         facts.ended = ended(record)
         facts.newestPoint = newest?.consistentAt
         facts.damagedPoints = found.damaged.count + found.points.count - usable.count
-        if let due = try secondsUntilOverdue(context, record, now) { facts.backupDueSeconds = due }
+        let policy = try Policies.of(context, record)
+        if let due = try secondsUntilOverdue(policy, record, now) { facts.backupDueSeconds = due }
+        facts.lagLimitSeconds = Double(policy.rpoSeconds ?? Policy.standardRPOSeconds)
         facts.failedBackup = failure(jobs, of: record, since: newest?.startedAt)
         facts.hasGapAhead = newest.map(coverage.hasGap(after:)) ?? false
         facts.knownUntil = [heard, newest?.consistentAt].compactMap { $0 }.max()
@@ -173,7 +177,8 @@ public struct InstanceStatus: Sendable, Encodable {
             quotaExceeded: newest != nil && objects.totalBytes > allowed,
             facts: facts,
             streamStatus: stream,
-            growthPerDay: InstanceUsage.growth(found.points, objects, now: now)
+            growthPerDay: InstanceUsage.growth(found.points, objects, now: now),
+            drillDays: policy.drillDays
         )
     }
 }
@@ -182,11 +187,10 @@ extension InstanceStatus {
     /// The age at which the newest backup is overdue: two of its policy's intervals, so that one
     /// missed slot, which is made up for, is not yet said. Nil when the policy has no such times.
     private static func secondsUntilOverdue(
-        _ context: JobContext,
+        _ policy: Policy,
         _ record: InstanceRecord,
         _ now: Timestamp
     ) throws -> Double? {
-        let policy = try Policies.of(context, record)
         let zone = try Policies.zone(policy)
         func slot(_ moment: Timestamp) -> Timestamp? {
             policy.lastSlot(

@@ -62,6 +62,11 @@ public enum Metrics {
                 instance.rpoSeconds.map { ("instance=\"\(instance.name)\"", "\($0)") }
             }
         )
+        family(
+            "alerts",
+            "1 for each alert that is open.",
+            status.alerts.map { ($0.metricLabels, "1") }
+        )
         let place = "vault=\"\(escaped(status.vault))\""
         family("vault_bytes", "Bytes in the vault.", [(place, "\(usage.totalBytes)")])
         family(
@@ -73,7 +78,7 @@ public enum Metrics {
     }
 
     /// A label's value: backslash, quote and line end escaped, as the format wants.
-    private static func escaped(_ text: String) -> String {
+    static func escaped(_ text: String) -> String {
         text.reduce(into: "") { result, character in
             switch character {
             case "\\": result += "\\\\"
@@ -82,5 +87,16 @@ public enum Metrics {
             default: result.append(character)
             }
         }
+    }
+}
+
+extension Alert {
+    /// Its labels as a sample.
+    fileprivate var metricLabels: String {
+        [
+            ("kind", kind.name), ("severity", severity.rawValue),
+            ("instance", instance?.description ?? ""), ("subject", subject),
+            ("state", state.rawValue),
+        ].map { "\($0)=\"\(Metrics.escaped($1))\"" }.joined(separator: ",")
     }
 }

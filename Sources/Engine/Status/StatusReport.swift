@@ -13,6 +13,8 @@ public struct StatusReport: Sendable, Encodable {
     public var runningJobs: Int
     /// Jobs that failed in the last day.
     public var failedJobs: Int
+    /// Alerts that are open, the worst first, as the last alert check left them.
+    public var alerts: [Alert]
     /// Where the vault is.
     public var vault: String
     /// Bytes in the vault.
@@ -21,7 +23,7 @@ public struct StatusReport: Sendable, Encodable {
     public var freeBytes: UInt64?
 
     enum CodingKeys: String, CodingKey {
-        case state, instances, vault
+        case state, instances, alerts, vault
         case runningJobs = "running_jobs"
         case failedJobs = "failed_jobs_24h"
         case totalBytes = "total_bytes"
@@ -35,6 +37,7 @@ public struct StatusReport: Sendable, Encodable {
         try container.encode(instances, forKey: .instances)
         try container.encode(runningJobs, forKey: .runningJobs)
         try container.encode(failedJobs, forKey: .failedJobs)
+        try container.encode(alerts, forKey: .alerts)
         try container.encode(vault, forKey: .vault)
         try container.encode(totalBytes, forKey: .totalBytes)
         try container.encode(freeBytes, forKey: .freeBytes)
@@ -60,6 +63,7 @@ public struct StatusReport: Sendable, Encodable {
             instances: instances,
             runningJobs: jobs.count { $0.state == .running },
             failedJobs: jobs.count { $0.state == .failed },
+            alerts: try Alerts.list(context),
             vault: context.vault.store.location,
             totalBytes: usage.totalBytes,
             freeBytes: try context.vault.store.space()?.freeBytes

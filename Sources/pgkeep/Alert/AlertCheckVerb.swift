@@ -12,6 +12,10 @@ struct AlertCheckVerb: Verb {
             once. Reads names and records of the vault only, no server. Says nothing when nothing \
             has changed.
 
+            When the vault or its key is of no use, the channels that the config file names are \
+            told (alert_exec, alert_email, alert_webhook), once and not each time; without any, \
+            the command fails as others do.
+
               * * * * *  pgkeep alert check
             """
     )
@@ -19,7 +23,7 @@ struct AlertCheckVerb: Verb {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func answer(_ session: Session) throws -> AlertCheck.Report {
-        try AlertCheck(session.context()).run()
+        try AlertRound(session).run()
     }
 
     func lines(_ answer: AlertCheck.Report) -> [String] {

@@ -4,8 +4,10 @@ import Yams
 
 /// The config file: says where the vault and its key are, and whom to tell of events.
 ///
-/// YAML, one mapping of the keys `vault`, `key_file`, `passphrase_file`, `passphrase_command`
-/// and `hook`, and of `agent`, a mapping of the options of `agent run`.
+/// YAML, one mapping of the keys `vault`, `key_file`, `passphrase_file`, `passphrase_command`,
+/// `hook`, for whom to tell when the vault is out of reach `alert_exec`, `alert_email`,
+/// `alert_webhook` and `alert_webhook_secret_file`, and `agent`, a mapping of the options of
+/// `agent run`.
 /// Paths may begin with `~/`; relative ones count from the file's own directory.
 struct ConfigurationFile {
     /// The file it was read from.
@@ -17,10 +19,15 @@ struct ConfigurationFile {
     var hook: String?
     /// The agent's options by their names, the words of each: one, or those of a list.
     var agent: [String: [String]] = [:]
+    var alertExec: String?
+    var alertEmail: String?
+    var alertWebhook: String?
+    var alertWebhookSecretFile: String?
 
     private static let bytesMax = 1 << 20
     private static let keys = [
-        "vault", "key_file", "passphrase_file", "passphrase_command", "hook",
+        "vault", "key_file", "passphrase_file", "passphrase_command", "hook", "alert_exec",
+        "alert_email", "alert_webhook", "alert_webhook_secret_file",
     ]
 
     /// The file named, which must be there; else the operator's own, else the system's, else none.
@@ -84,6 +91,10 @@ struct ConfigurationFile {
         case "key_file": keyFile = located(value)
         case "passphrase_file": passphraseFile = located(value)
         case "hook": hook = value
+        case "alert_exec": alertExec = value
+        case "alert_email": alertEmail = value
+        case "alert_webhook": alertWebhook = value
+        case "alert_webhook_secret_file": alertWebhookSecretFile = located(value)
         default: passphraseCommand = value
         }
     }

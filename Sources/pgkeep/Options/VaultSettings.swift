@@ -44,6 +44,11 @@ struct VaultSettings {
         try Environment.value("PGKEEP_HOOK") ?? ConfigurationFile.find(configuration)?.hook
     }
 
+    /// The config file, when there is one.
+    func configurationFile() throws -> ConfigurationFile? {
+        try ConfigurationFile.find(configuration)
+    }
+
     /// The vault's directory.
     func requireVault() throws -> String {
         guard let vault else {

@@ -76,6 +76,14 @@ struct PolicyOptions: ParsableArguments {
     )
     var drillDays: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Seconds the vault may lack what the server has before an alert opens; 0: 300.",
+            valueName: "seconds"
+        )
+    )
+    var rpo: Int?
+
     @Flag(help: "Let points be kept longer than 35 days.")
     var extended = false
 
@@ -108,6 +116,7 @@ struct PolicyOptions: ParsableArguments {
         if let minRedundancy { policy.minRedundancy = minRedundancy }
         if let onDemandMax { policy.onDemandMax = onDemandMax }
         if let drillDays { policy.drillDays = drillDays == 0 ? nil : drillDays }
+        if let rpo { policy.rpoSeconds = rpo == 0 ? nil : rpo }
         if extended { policy.isExtended = true }
     }
 }

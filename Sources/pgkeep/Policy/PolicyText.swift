@@ -18,6 +18,7 @@ enum PolicyText {
         facts.add("at least", Wording.count(policy.minRedundancy, "point"))
         facts.add("on demand", "at most \(Wording.count(policy.onDemandMax, "named point"))")
         facts.add("drill due", policy.drillDays.map { "every \(Wording.count($0, "day"))" })
+        facts.add("RPO", policy.rpoSeconds.map { Wording.duration(Double($0)) })
         facts.add("extended", policy.isExtended ? "yes" : nil)
         facts.add("revision", found.revision == 0 ? "built in" : String(found.revision))
         return facts.lines

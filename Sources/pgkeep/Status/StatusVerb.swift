@@ -8,7 +8,7 @@ struct StatusVerb: Verb {
         commandName: "status",
         abstract: "Show how well every instance is protected, the worst first.",
         discussion: """
-            Reads the vault only, no server. The states: protected; stopped, on purpose; paused, \
+            Reads the vault only, no server. Open alerts come first. The states: protected; stopped, on purpose; paused, \
             the server is away and the vault has all it had; pending, the first backup is not \
             there yet; degraded; not-protected. PROVEN says when a drill last found a restored \
             copy sound. What is not in order comes with the command that \
@@ -27,7 +27,8 @@ struct StatusVerb: Verb {
 
     func lines(_ answer: StatusReport) -> [String] {
         guard !answer.instances.isEmpty else {
-            return ["No instance is protected yet: pgkeep instance add NAME --source CONNINFO"]
+            return answer.alerts.flatMap(AlertText.open)
+                + ["No instance is protected yet: pgkeep instance add NAME --source CONNINFO"]
         }
         var table = Table(
             [
@@ -47,7 +48,7 @@ struct StatusVerb: Verb {
                 Wording.bytes(instance.storedBytes),
             ])
         }
-        var lines = table.lines
+        var lines = answer.alerts.flatMap(AlertText.open) + table.lines
         for instance in answer.instances {
             for reason in instance.reasons {
                 lines += ["\(instance.name): \(reason.what)", "  → \(reason.next)"]

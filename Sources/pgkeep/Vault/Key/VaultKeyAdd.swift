@@ -57,6 +57,15 @@ struct VaultKeyAdd: Verb {
             try KeyLocation.refuse(path, inside: session.settings.requireVault())
         }
         let vault = try session.openVault()
+        let answer = try add(choice, to: vault, session)
+        try ActivityLog(vault, session.clock).append(
+            action: "vault.key-add",
+            details: ["slot": String(answer.slot), "kind": answer.kind]
+        )
+        return answer
+    }
+
+    private func add(_ choice: KeyChoice, to vault: Vault, _ session: Session) throws -> Answer {
         let keys = try VaultKeys(vault, clock: session.clock)
         guard case .file(let path) = choice else {
             let source: KeySource =

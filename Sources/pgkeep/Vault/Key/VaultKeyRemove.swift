@@ -26,7 +26,12 @@ struct VaultKeyRemove: Verb {
     }
 
     func answer(_ session: Session) throws -> Answer {
-        try VaultKeys(session.openVault(), clock: session.clock).remove(slot)
+        let vault = try session.openVault()
+        try VaultKeys(vault, clock: session.clock).remove(slot)
+        try ActivityLog(vault, session.clock).append(
+            action: "vault.key-remove",
+            details: ["slot": String(slot)]
+        )
         return Answer(removed: slot)
     }
 

@@ -51,6 +51,14 @@ struct VaultKeyRotate: Verb {
         }
         let done = try VaultKeys(vault, clock: session.clock)
             .rotate(keeping: sources, dropsOthers: dropOtherSlots)
+        try ActivityLog(vault, session.clock).append(
+            action: "vault.key-rotate",
+            details: [
+                "epoch": String(done.epoch),
+                "kept": done.kept.map(String.init).joined(separator: " "),
+                "dropped": done.dropped.map(String.init).joined(separator: " "),
+            ]
+        )
         return Answer(epoch: done.epoch, kept: done.kept, dropped: done.dropped)
     }
 

@@ -10,10 +10,15 @@ export PGKEEP_BINARY ?= $(CURDIR)/.build/release/pgkeep
 SHARE := .build/share
 PREFIX ?= /usr/local
 
-.PHONY: help setup build release man install test test-fast bench soak fmt check demo clean
+# PREBUILT=1 takes the program that is there: `build` and `--build-tests` compile differently, and
+# one after the other would compile everything twice.
+PROGRAM_BUILT := $(if $(PREBUILT),,build)
+
+.PHONY: help setup build release man install uninstall test test-fast check-packaging bench soak \
+    fmt check demo clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: ## install what is missing: libraries, PostgreSQL servers for the tests
 	@Tests/Scripts/setup.sh
@@ -22,10 +27,10 @@ build: ## build pgkeep into .build/release
 	@Tests/Scripts/setup.sh --quick
 	@$(SWIFT_BUILD) --product pgkeep
 
-release: build ## build pgkeep as it is handed out: .build/pgkeep, symbols left out
+release: $(PROGRAM_BUILT) ## build pgkeep as it is handed out: .build/pgkeep, symbols left out
 	@strip -o .build/pgkeep .build/release/pgkeep
 
-man: build ## write man page and shell completions into .build/share
+man: $(PROGRAM_BUILT) ## write man page and shell completions into .build/share
 	@$(SWIFT_BUILD) --product generate-manual
 	@mkdir -p $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
 	    $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
@@ -34,13 +39,21 @@ man: build ## write man page and shell completions into .build/share
 	@$(PGKEEP_BINARY) --generate-completion-script zsh >$(SHARE)/zsh/site-functions/_pgkeep
 	@$(PGKEEP_BINARY) --generate-completion-script fish >$(SHARE)/fish/vendor_completions.d/pgkeep.fish
 
-install: release man ## install program, man page and completions under PREFIX (/usr/local)
-	@install -D -m 755 .build/pgkeep $(DESTDIR)$(PREFIX)/bin/pgkeep
-	@cd $(SHARE) && find . -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/{} \;
+install: release man ## install program, manual, completions, systemd units under PREFIX (/usr/local)
+	@PROGRAM=.build/pgkeep SHARE=$(SHARE) DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' \
+	    Sources/Agent/Packaging/install.sh install
+
+uninstall: ## remove what install put under PREFIX
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' Sources/Agent/Packaging/install.sh uninstall
 
 test: setup ## run all tests, against live PostgreSQL 15, 16 and 18
 	@$(SWIFT_BUILD) --build-tests
 	@swift test -c release --skip-build
+	@$(MAKE) check-packaging
+
+check-packaging: ## check install and uninstall, systemd units, alert rules, docker-compose.yml
+	@Tests/Scripts/setup.sh --packaging
+	@Tests/Scripts/packaging.sh
 
 test-fast: ## run the tests that need no server
 	@Tests/Scripts/setup.sh --quick

@@ -18,6 +18,8 @@ let staticRuntime = [
     "-static-stdlib", "-lFoundation", "-lCoreFoundation", "-lFoundationInternationalization",
     "-lFoundationEssentials", "-l_FoundationICU", "-l_FoundationCShims", "-l_FoundationCollections",
     "-lswiftSynchronization", "-Xclang-linker", "-no-pie",
+    // Nothing loads the program's symbols, and looking through them took a sixth of its start.
+    "-Xlinker", "--no-export-dynamic",
 ]
 
 let argumentParser = Target.Dependency.product(
@@ -37,8 +39,12 @@ let lifecycle = Target.Dependency.product(
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
-func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func layer(
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    without: [String] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: without, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
@@ -99,7 +105,9 @@ let package = Package(
                 "Domain", "Platform", "Sealing", "Storage", "Vaulting", "Engine", logging,
                 lifecycle,
                 subprocess, systemPackage, hummingbird,
-            ]
+            ],
+            // What is installed beside the program: units, rules, a dashboard.
+            without: ["Packaging"]
         ),
         .executableTarget(
             name: "pgkeep",

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import Engine
 import Platform
 
 /// A command that does something: it answers with a value, which is shown as JSON or in words.

@@ -160,10 +160,10 @@ struct UsageRowsTests {
         for (kind, bytes) in [
             ("base", usage.baseBytes), ("wal", usage.walBytes), ("meta", usage.metaBytes),
         ] {
-            let label = "{instance=\"main\",kind=\"\(kind)\"}"
+            let label = "{name=\"main\",kind=\"\(kind)\"}"
             #expect(lines.contains("pgkeep_vault_used_bytes\(label) \(bytes)"))
         }
-        let form = /[a-z_]+\{[^{}]*\} [-+.e0-9]+/
+        let form = /[a-z_]+(\{[^{}]*\})? [-+.e0-9]+/
         for line in lines where !line.hasPrefix("#") {
             #expect(line.wholeMatch(of: form) != nil, "\(line)")
         }

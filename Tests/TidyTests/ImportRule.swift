@@ -20,7 +20,8 @@ enum ImportRule {
         ]),
         "Agent": vaulting.union(system).union([
             "Vaulting", "Engine", "FoundationEssentials", "Logging", "Subprocess", "SystemPackage",
-            "ServiceLifecycle", "Hummingbird", "HTTPTypes", "NIOCore",
+            "ServiceLifecycle", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore",
+            "NIOHTTP1", "NIOHTTPTypes", "NIOPosix",
         ]),
         "pgkeep": engine.union(system).union([
             "Engine", "Agent", "ArgumentParser", "Foundation", "FoundationEssentials", "Logging",

@@ -6,10 +6,12 @@ import Logging
 /// What `agent run` is told by options, or by the `agent` section of the config file.
 struct AgentOptions: ParsableArguments {
     /// The keys of the config file's section; each stands for the option of its name.
-    static let keys = [
-        "instances", "stop_timeout", "check_budget", "prune_at", "child_memory_limit", "heartbeat",
-        "log_level", "log_format",
-    ]
+    static let keys =
+        [
+            "instances", "stop_timeout", "check_budget", "prune_at", "child_memory_limit",
+            "heartbeat",
+            "log_level", "log_format",
+        ] + HTTPOptions.keys
 
     @Argument(help: ArgumentHelp("The instances (default: all).", valueName: "name"))
     var names: [String] = []

@@ -23,7 +23,12 @@ struct AgentRun: Verb {
             SIGTERM and Ctrl-C end it in good order: streams confirm what they have, backups may \
             go on for --stop-timeout; a second one hastens it. SIGHUP has it read the config file \
             anew, whose section "agent" takes the same options: stop_timeout, prune_at, \
-            check_budget, child_memory_limit, heartbeat, instances, log_level, log_format.
+            check_budget, child_memory_limit, heartbeat, instances, log_level, log_format; listen, \
+            token_file and socket_mode count from the next start.
+
+            Over HTTP it serves /metrics, /healthz, /readyz and, below /v1/, the documents of \
+            status, instance list and show, backup list, window show, wal status, job list and \
+            show, and alert list. It tells systemd that it is ready, that it lives, that it ends.
 
               pgkeep agent run
               pgkeep agent run main orders --stop-timeout 10min --heartbeat 60
@@ -31,6 +36,7 @@ struct AgentRun: Verb {
     )
 
     @OptionGroup var options: AgentOptions
+    @OptionGroup(title: "HTTP") var http: HTTPOptions
     @OptionGroup var logging: LogOptions
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -73,24 +79,57 @@ struct AgentRun: Verb {
         if session.token.isCancelled { throw session.token.error }
         session.trimMemory()
         let log = session.log
+        let others = try others(supervisor, vault, section)
         try waiting {
-            // Services end in the order opposite to this one.
+            // Services end in the order opposite to this one, so that the agent still tells what it
+            // does while it ends.
+            let main = ServiceGroupConfiguration.ServiceConfiguration(
+                service: supervisor,
+                successTerminationBehavior: .gracefullyShutdownGroup,
+                failureTerminationBehavior: .cancelGroup,
+                serviceName: "supervisor"
+            )
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
-                    services: [
-                        .init(
-                            service: supervisor,
-                            successTerminationBehavior: .gracefullyShutdownGroup,
-                            failureTerminationBehavior: .cancelGroup,
-                            serviceName: "supervisor"
-                        )
-                    ],
+                    services: others + [main],
                     logger: Self.quiet(log)
                 )
             )
             try await group.run()
         }
         return supervisor.report
+    }
+
+    /// What tells of the supervisor: to the service manager, and over HTTP.
+    private func others(
+        _ supervisor: Supervisor,
+        _ vault: UncheckedSession,
+        _ section: [String: [String]]
+    ) throws -> [ServiceGroupConfiguration.ServiceConfiguration] {
+        let session = vault.session
+        var services: [any Service] = []
+        if let signs = SignsOfLife(report: { supervisor.report }) { services.append(signs) }
+        if let configuration = try http.configuration(section) {
+            services.append(
+                HTTPInterface(
+                    configuration,
+                    version: Version.text,
+                    log: session.log,
+                    clock: session.clock,
+                    vault: SharedVault(clock: session.clock) {
+                        try vault.session.openVault(asks: false)
+                    },
+                    report: { supervisor.report }
+                )
+            )
+        }
+        return services.map {
+            .init(
+                service: $0,
+                successTerminationBehavior: .ignore,
+                failureTerminationBehavior: .ignore
+            )
+        }
     }
 
     func lines(_ answer: AgentReport) -> [String] { [] }

@@ -24,32 +24,12 @@ struct AlertList: Verb {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    struct Answer: Encodable {
-        var alerts: [Alert]
-        var checkedAt: Timestamp?
-
-        private enum CodingKeys: String, CodingKey {
-            case alerts
-            case checkedAt = "checked_at"
-        }
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(alerts, forKey: .alerts)
-            try container.encode(checkedAt, forKey: .checkedAt)
-        }
-    }
-
-    func answer(_ session: Session) throws -> Answer {
+    func answer(_ session: Session) throws -> AlertListing {
         let name = try instance.map { try InstanceName(checking: $0) }
-        let context = try session.context()
-        return Answer(
-            alerts: try Alerts.list(context, all: all, instance: name),
-            checkedAt: try Alerts.checkedAt(context)
-        )
+        return try AlertListing.read(session.context(), all: all, instance: name)
     }
 
-    func lines(_ answer: Answer) -> [String] {
+    func lines(_ answer: AlertListing) -> [String] {
         guard let checked = answer.checkedAt else {
             return ["Nobody has looked yet: pgkeep alert check, from cron or by the agent."]
         }

@@ -20,28 +20,11 @@ struct BackupList: Verb {
     @OptionGroup var instance: NameArgument
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    struct Answer: Encodable {
-        struct Damaged: Encodable {
-            var id: PointID
-            var reason: String
-        }
-
-        var points: [ProvenPoint]
-        var damaged: [Damaged]
+    func answer(_ session: Session) throws -> PointListing {
+        try PointListing.read(session.context(), instance.name)
     }
 
-    func answer(_ session: Session) throws -> Answer {
-        let context = try session.context()
-        let record = try Instances.find(context, instance.name)
-        let found = try Points.list(context, record)
-        let proofs = try Drills.proven(context, record.systemIdentifier).points
-        return Answer(
-            points: found.points.map { ProvenPoint($0, proofs[$0.id]) },
-            damaged: found.damaged.map { Answer.Damaged(id: $0.id, reason: $0.error.message) }
-        )
-    }
-
-    func lines(_ answer: Answer) -> [String] {
+    func lines(_ answer: PointListing) -> [String] {
         var lines = answer.damaged.map { "damaged: \($0.id): \($0.reason)" }
         if answer.points.isEmpty, answer.damaged.isEmpty {
             lines.append("There is no recovery point yet: pgkeep backup create \(instance.text)")

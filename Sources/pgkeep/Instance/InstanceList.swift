@@ -36,13 +36,9 @@ struct InstanceList: Verb {
     /// The servers that are gone for good: no state of its own, but what people ask for.
     private static let deprovisioned = "deprovisioned"
 
-    struct Answer: Encodable {
-        var instances: [InstanceRecord]
-    }
-
-    func answer(_ session: Session) throws -> Answer {
+    func answer(_ session: Session) throws -> InstanceListing {
         let filter = try filter()
-        return Answer(instances: try Instances.all(session.context()).filter(filter.accepts))
+        return try InstanceListing.read(session.context(), filter)
     }
 
     private func filter() throws -> InstanceFilter {
@@ -70,7 +66,7 @@ struct InstanceList: Verb {
         return state
     }
 
-    func lines(_ answer: Answer) -> [String] {
+    func lines(_ answer: InstanceListing) -> [String] {
         guard !answer.instances.isEmpty else {
             return state.isEmpty && policy.isEmpty && label.isEmpty
                 ? ["No instance is protected yet: pgkeep instance add NAME --source CONNINFO"]

@@ -18,32 +18,11 @@ struct InstanceShow: Verb {
     @OptionGroup var instance: NameArgument
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    struct Answer: Encodable {
-        var instance: InstanceRecord
-        var points: Int
-        var lastPoint: RecoveryPoint?
-
-        private enum CodingKeys: String, CodingKey {
-            case instance, points
-            case lastPoint = "last_point"
-        }
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(instance, forKey: .instance)
-            try container.encode(points, forKey: .points)
-            try container.encode(lastPoint, forKey: .lastPoint)
-        }
+    func answer(_ session: Session) throws -> InstanceDescription {
+        try InstanceDescription.read(session.context(), instance.name)
     }
 
-    func answer(_ session: Session) throws -> Answer {
-        let context = try session.context()
-        let record = try Instances.findAny(context, instance.name)
-        let points = try Points.list(context, record).points
-        return Answer(instance: record, points: points.count, lastPoint: points.last)
-    }
-
-    func lines(_ answer: Answer) -> [String] {
+    func lines(_ answer: InstanceDescription) -> [String] {
         let record = answer.instance
         var facts = Facts()
         facts.add("name", record.name.description)

@@ -51,31 +51,23 @@ struct JobList: Verb {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    struct Answer: Encodable {
-        var jobs: [JobRecord]
-    }
-
-    func answer(_ session: Session) throws -> Answer {
+    func answer(_ session: Session) throws -> JobListing {
         guard !all || since == nil else {
             throw PgkeepError(.usage, "--all and --since are both given", hint: "leave one out")
         }
-        let now = session.clock.now
-        let moment = try Amount.moment(since ?? "7d", now: now, option: "--since")
-        let states = try Choices.read(status, "--status", as: JobState.self)
-        let kinds = try Choices.read(kind, "--kind", as: JobKind.self)
-        let name = try instanceName.map { try InstanceName(checking: $0) }
-        return Answer(
-            jobs: try Jobs.list(
-                session.context(),
-                since: all ? nil : moment,
-                instance: name,
-                states: states,
-                kinds: kinds
-            )
+        var question = try JobListing.Question(
+            since: since,
+            instance: instanceName,
+            states: status,
+            kinds: kind,
+            now: session.clock.now,
+            prefix: "--"
         )
+        if all { question.since = nil }
+        return try JobListing.read(session.context(), question)
     }
 
-    func lines(_ answer: Answer) -> [String] {
+    func lines(_ answer: JobListing) -> [String] {
         answer.jobs.isEmpty ? ["There is no such job on record."] : JobText.table(answer.jobs)
     }
 }

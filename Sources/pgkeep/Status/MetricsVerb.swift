@@ -12,8 +12,8 @@ struct MetricsVerb: ParsableCommand {
         abstract: "Write status and usage as text for monitoring systems.",
         discussion: """
             The text exposition format: what each instance takes by kind, its protection state, \
-            its last backup, its RPO, the vault's space. Let cron write it where a node exporter \
-            picks it up.
+            its last backup, its RPO, the vault's space, open alerts. Let cron write it where a \
+            node exporter picks it up; an agent serves the same, and its own, over HTTP.
 
               pgkeep metrics > /var/lib/node_exporter/pgkeep.prom
             """
@@ -32,7 +32,10 @@ struct MetricsVerb: ParsableCommand {
         let context = try Session(global).context()
         let text = Metrics.text(
             try StatusReport.read(context),
-            try UsageReport.read(context)
+            try UsageReport.read(context),
+            try AlertListing.read(context),
+            version: Version.text,
+            readAt: context.clock.now
         )
         Terminal.write(text, to: .output)
     }

@@ -1,7 +1,5 @@
-import Domain
-
 /// Durations and sizes as people write them: `90s`, `30min`, `12h`, `7d`; `500MB`, `20GiB`.
-enum Amount: Equatable {
+public enum Amount: Equatable, Sendable {
     /// Seconds.
     case duration(Double)
     /// Bytes.
@@ -17,7 +15,7 @@ enum Amount: Equatable {
     ]
 
     /// Reads a whole number and its unit; nil when it is neither a duration nor a size.
-    init?(_ text: String) {
+    public init?(_ text: String) {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let unit = String(text.dropFirst(digits.count))
         guard let number = UInt64(digits), number > 0 else { return nil }
@@ -32,7 +30,13 @@ enum Amount: Equatable {
     }
 
     /// A moment: a duration back from `now`, or a time.
-    static func moment(_ text: String, now: Timestamp, option: String) throws -> Timestamp {
+    ///
+    /// Throws `.usage`, naming `option`, when it is neither.
+    public static func moment(
+        _ text: String,
+        now: Timestamp,
+        option: String
+    ) throws(PgkeepError) -> Timestamp {
         if case .duration(let seconds) = Amount(text) {
             return Timestamp(microseconds: now.microseconds - Int64(min(seconds, 1e12) * 1e6))
         }

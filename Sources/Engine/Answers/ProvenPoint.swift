@@ -1,12 +1,14 @@
-import Domain
+public import Domain
 
 /// A recovery point with what drills have shown of it: its JSON has the keys of both.
-struct ProvenPoint: Encodable {
-    let point: RecoveryPoint
+public struct ProvenPoint: Sendable, Encodable {
+    /// The point.
+    public let point: RecoveryPoint
     /// The last conclusive drill that began with it; nil when there was none.
-    let proof: PointProof?
+    public let proof: PointProof?
 
-    init(_ point: RecoveryPoint, _ proof: PointProof?) {
+    /// A point and what was shown of it.
+    public init(_ point: RecoveryPoint, _ proof: PointProof?) {
         self.point = point
         self.proof = proof
     }
@@ -19,7 +21,7 @@ struct ProvenPoint: Encodable {
     }
 
     /// Writes every key, unknown values as null.
-    func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         try point.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
         let isSound = proof?.isSound ?? false

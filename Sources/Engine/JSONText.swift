@@ -1,13 +1,14 @@
 import FoundationEssentials
 
-/// The one JSON document of a run: keys sorted, indented, ending in a newline.
-enum JSONText {
-    static func document(_ value: some Encodable) -> String {
+/// Answers as JSON, the same for every interface: keys sorted, times and LSNs as texts.
+public enum JSONText {
+    /// A document: indented, ending in a newline.
+    public static func document(_ value: some Encodable) -> String {
         encode(value, [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]) + "\n"
     }
 
     /// The value in one line, for logs.
-    static func line(_ value: some Encodable) -> String {
+    public static func line(_ value: some Encodable) -> String {
         encode(value, [.sortedKeys, .withoutEscapingSlashes])
     }
 

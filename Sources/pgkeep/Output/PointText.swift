@@ -1,4 +1,5 @@
 import Domain
+import Engine
 
 /// Recovery points in words.
 enum PointText {

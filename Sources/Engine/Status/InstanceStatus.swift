@@ -138,15 +138,7 @@ public struct InstanceStatus: Sendable, Encodable {
         let behind = stream.map { status in
             lag == 0 ? 0 : max(0, now.seconds(since: status.caughtUpAt ?? status.at))
         }
-        facts.stream = stream.map {
-            Protection.Stream(
-                isConnected: $0.isConnected,
-                lagSeconds: behind ?? 0,
-                failure: $0.failure,
-                pause: $0.pause,
-                slotWarning: $0.slotPressure?.warning
-            )
-        }
+        facts.stream = stream.map { Protection.Stream($0, behindSeconds: behind ?? 0) }
         let proof = try Drills.proven(context, system).last
         facts.failedDrill = proof.flatMap(Protection.FailedJob.init(unsound:))
         let protection = Protection(facts)
@@ -285,6 +277,19 @@ extension Protection.FailedJob {
             id: proof.drill.description,
             at: proof.at,
             code: ErrorCode.drillUnsound.name
+        )
+    }
+}
+
+extension Protection.Stream {
+    /// What a living stream tells of itself.
+    fileprivate init(_ status: StreamStatus, behindSeconds: Double) {
+        self.init(
+            isConnected: status.isConnected,
+            lagSeconds: behindSeconds,
+            failure: status.failure,
+            pause: status.pause,
+            slotWarning: status.slotPressure?.warning
         )
     }
 }

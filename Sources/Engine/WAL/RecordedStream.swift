@@ -27,7 +27,7 @@ public enum RecordedStream {
         trigger: String
     ) throws -> Outcome {
         if options.untilCaughtUp, instance.state != .active { return .protectionStopped }
-        if options.untilCaughtUp, try isStopped(context, instance) {
+        if options.untilCaughtUp, try isStopped(context, instance, options) {
             StoppedServer.note(context, instance, trigger: trigger)
             return .serverStopped
         }
@@ -44,23 +44,23 @@ public enum RecordedStream {
         )
     }
 
-    /// Whether the server certainly does not run. Looked at before the job is begun, so that
+    /// Whether no server of the instance certainly runs. Looked at before the job is begun, so that
     /// nothing is on record of what is found every minute.
     private static func isStopped(
         _ context: JobContext,
-        _ instance: InstanceRecord
+        _ instance: InstanceRecord,
+        _ options: WALStreamOptions
     ) throws -> Bool {
-        let settings = try ConnectionSettings(instance.source)
-        do throws(PgkeepError) {
-            let connection = try Connection(
-                settings,
-                kind: .physicalReplication,
-                applicationName: "pgkeep",
-                cancellation: context.token
-            )
-            connection.close()
+        do {
+            let reached = try SourceEndpoints(
+                context,
+                instance,
+                instance.walFrom,
+                applicationName: options.applicationName
+            ).reach()
+            reached.connection.close()
             return false
-        } catch {
+        } catch let error as PgkeepError {
             try context.token.check()
             return error.tellsServerIsStopped
         }

@@ -134,7 +134,6 @@ struct SourceEndpoints {
     private func judge(_ address: String, _ connection: Connection) throws -> Reached {
         let identity = try connection.identifySystem()
         try SourceCheck.check(context, connection, identity, instance)
-        StoppedServer.forget(context, instance.systemIdentifier)
         let role: SourceOrder.Role = try connection.isInRecovery() ? .standby : .primary
         guard let rank = order.rank(of: role) else {
             throw PgkeepError(

@@ -159,6 +159,7 @@ public final class WALStreamJob {
             instance.walFrom,
             applicationName: options.applicationName
         ).reach(resting: lacking.union(resting.keys))
+        StoppedServer.forget(context, instance.systemIdentifier)
         place.change { place in
             place.address = reached.address
             place.settings = reached.settings

@@ -15,10 +15,10 @@ struct WALStreamVerb: Verb {
             commits only: on a server that is often idle, --heartbeat makes a small one of its own \
             every so many seconds (never on a standby).
 
-            Of an instance with several servers it streams from the one that change-source --wal-from \
-            prefers, goes over to another when that is gone, and follows promotions. Where none \
-            has WAL that the vault lacks it ends, or, with --accept-gap, goes on behind it and \
-            records the gap; the next backup run-due then takes a backup at once.
+            Of an instance with several servers it streams from the one that change-source \
+            --wal-from prefers, goes over to another when that is gone, and follows promotions. \
+            Where none has WAL that the vault lacks it ends, or, with --accept-gap, goes on \
+            behind it and records the gap; the next backup run-due then takes a backup at once.
 
             It watches what its slot does to the server: wal status shows how much WAL is kept. \
             With --give-up-slot-at a slot that keeps more is dropped, which leaves a gap, too. \

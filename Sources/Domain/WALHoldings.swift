@@ -57,7 +57,7 @@ public struct WALHoldings: Sendable {
         case neverArchived = "never-archived"
         /// The replication slot was invalidated or dropped.
         case slotLost = "slot-lost"
-        /// The slot was dropped on purpose, so that the WAL it kept would not fill the server's disk.
+        /// The slot was dropped on purpose, so that its WAL would not fill the server's disk.
         case givenUp = "given-up"
         /// The server that had it is gone, and the one that took its place does not have it.
         case failover

@@ -30,13 +30,13 @@ public struct InstanceStatus: Sendable, Encodable {
     /// For how long the vault may lack something: what would be lost if the server died now.
     public var rpoSeconds: Double?
     /// Bytes of WAL the slot keeps on the server; nil without a stream that could look.
-    public var slotRetainedBytes: UInt64?
+    public var slotRetainedBytes: UInt64? { streamStatus?.slotRetainedBytes }
     /// Bytes that may be written before the slot is lost; nil: unlimited, or not known.
-    public var safeWALBytes: UInt64?
+    public var safeWALBytes: UInt64? { streamStatus?.safeWALBytes }
     /// The server's word for the slot's state.
-    public var slotState: String?
+    public var slotState: String? { streamStatus?.slotState }
     /// Why the stream takes no WAL for now.
-    public var pause: String?
+    public var pause: String? { streamStatus?.pause }
     /// When a drill last judged a copy to be sound; nil when none has, or the last one found fault.
     public var provenAt: Timestamp?
     /// How far that proof goes.
@@ -158,10 +158,6 @@ public struct InstanceStatus: Sendable, Encodable {
             lagBytes: lag,
             rpoSeconds: stream?.isConnected == true
                 ? behind : facts.knownUntil.map { max(0, now.seconds(since: $0)) },
-            slotRetainedBytes: stream?.slotRetainedBytes,
-            safeWALBytes: stream?.safeWALBytes,
-            slotState: stream?.slotState,
-            pause: stream?.pause,
             provenAt: sound?.at,
             provenLevel: sound?.level,
             storedBytes: objects.totalBytes,

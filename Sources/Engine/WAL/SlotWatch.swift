@@ -266,7 +266,8 @@ extension SlotReading {
             let end = try connection.identifySystem().position
             let slot = try ReplicationSlots.read(name, replication: connection, sql: nil)
             let note =
-                "safe_wal_size cannot be read, for which the role needs an SQL login: \(why.message)"
+                "safe_wal_size cannot be read, for which the role needs an SQL login:"
+                + " \(why.message)"
             guard let kept = slot?.restartLSN else {
                 return SlotReading(note: "the slot \(name) is not there, or lost; \(note)")
             }

@@ -34,10 +34,12 @@ struct SlowDiskTests {
             let token = CancellationToken()
             let (vault, record) = (watched.vault, try watched.record)
             let thread = Thread("stream") {
-                try WALStreamJob(
-                    context: JobContext(vault: vault, token: token),
+                let context = JobContext(vault: vault, token: token)
+                let options = WALStreamOptions()
+                return try WALStreamJob(
+                    context: context,
                     instance: record,
-                    options: WALStreamOptions()
+                    options: options
                 ).run()
             }
             defer {
@@ -45,10 +47,9 @@ struct SlowDiskTests {
                 gate.set(closed: false)
                 _ = try? thread.join()
             }
+            let table = "pg_stat_replication where state <> 'startup'"
             func sender(_ what: String) throws -> String {
-                try server.psql(
-                    "select \(what) from pg_stat_replication where state <> 'startup'"
-                )
+                try server.psql("select \(what) from \(table)")
             }
             try waitUntil("the stream runs", seconds: 120) { try !sender("pid").isEmpty }
             let pid = try sender("pid")

@@ -39,7 +39,9 @@ public struct AgentSettings: Sendable {
     }
 
     private func chores(_ name: InstanceName) -> [Chore] {
-        var stream = ["wal", "stream", name.description]
+        // A gap there is no way around must not end protection: it is recorded and told, and the next
+        // backup closes it.
+        var stream = ["wal", "stream", name.description, "--accept-gap"]
         if let heartbeatSeconds { stream += ["--heartbeat", "\(heartbeatSeconds)"] }
         return [
             Chore(.init(.stream, name), command: stream, rhythm: .always),
@@ -54,8 +56,16 @@ public struct AgentSettings: Sendable {
     /// Seconds between two looks at what people must be told of.
     private static let alertSeconds = 30.0
 
+    /// Seconds between two looks at the drills that are due.
+    private static let drillSeconds = 600.0
+
     private var vaultChores: [Chore] {
         var chores = [
+            Chore(
+                Chore.ID(.drill),
+                command: ["drill", "run-due"],
+                rhythm: .every(seconds: Self.drillSeconds)
+            ),
             Chore(
                 Chore.ID(.alerts),
                 command: ["alert", "check"],

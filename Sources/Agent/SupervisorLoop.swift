@@ -24,9 +24,10 @@ final class SupervisorLoop {
     private static let measureSeconds = 10.0
     /// Seconds the vault may take to hear that an agent leaves.
     private static let releaseSeconds = 10.0
-    /// Seconds a child may take to end once it was told to, whatever becomes of the agent.
+    /// How long a child may take to end once it was told to, whatever becomes of the agent; and who
+    /// the records shall name as the one that started it.
     private static let variables = [
-        "PGKEEP_STOP_SECONDS": "\(Int(Supervision.graceSeconds))"
+        "PGKEEP_STOP_SECONDS": "\(Int(Supervision.graceSeconds))", "PGKEEP_TRIGGER": "agent",
     ]
 
     init(

@@ -12,6 +12,8 @@ public struct Chore: Hashable, Sendable {
         case prune
         /// Looking for damage, in turns.
         case check
+        /// Restoring for proof, where a policy asks for it.
+        case drill
         /// Looking whether all is as it should be, and telling people when not.
         case alerts
     }
@@ -64,7 +66,7 @@ extension Chore.Kind {
     /// Seconds it may go on after the agent was told to stop, given what the agent was told.
     ///
     /// A backup is worth waiting for; everything else resumes where it was.
-    func patience(_ stopSeconds: Double) -> Double { self == .due ? stopSeconds : 0 }
+    func patience(_ stopSeconds: Double) -> Double { self == .due || self == .drill ? stopSeconds : 0 }
 
     /// True for work of which only a few run at a time, for the sake of the machine.
     var isHeavy: Bool { self == .due }

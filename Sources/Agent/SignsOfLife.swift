@@ -1,4 +1,4 @@
-public import Platform
+import Platform
 public import ServiceLifecycle
 
 /// Tells the service manager that the agent is at work, that it lives, and that it ends.

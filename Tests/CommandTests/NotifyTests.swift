@@ -51,7 +51,7 @@ struct NotifyTests {
         """
 
     private func text(_ path: String) -> String {
-        ((try? FileSystem.readFile(path)) ?? nil).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        (try? FileSystem.readFile(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
     @Test func `a webhook is signed, retried, follows no redirect, and shows no secret`() throws {

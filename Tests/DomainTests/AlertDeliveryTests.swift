@@ -71,7 +71,7 @@ struct AlertDeliveryTests {
             board.note(.delivered, of: 1, on: "other", by: "a", now: at(second))
         }
         let failing = board.failingChannels
-        #expect(failing.map(\.channel) == ["all"] && failing.map(\.reason) == ["no route"])
+        #expect(failing.map { $0.channel } == ["all"] && failing.map { $0.reason } == ["no route"])
         let balking = AlertCondition(.deliveryFailed, subject: "all", "no route")
         look(&board, [failed, balking], routes, at: 100)
         look(&board, [failed, balking], routes, at: 130)

@@ -121,7 +121,7 @@ struct InstanceConditions {
         guard facts.newestPoint != nil else { return [] }
         var found: [AlertCondition] = []
         let isConnected = facts.stream?.isConnected ?? false
-        if !isConnected, let lost = lostSlot {
+        if !isConnected || status.slotState == Self.lost, let lost = lostSlot {
             let what = "WAL the vault lacks is gone from the server: \(lost)"
             let next = "pgkeep wal stream \(name) --accept-gap, then pgkeep backup create \(name)"
             found.append(condition(.slotLost, what, next: next))
@@ -145,10 +145,20 @@ struct InstanceConditions {
         if let what = facts.stream?.slotWarning ?? lagging {
             found.append(condition(.slotBloat, what, next: "pgkeep wal status \(name)"))
         }
+        if let pause = facts.stream?.pause {
+            let what = "the stream takes no WAL for now: \(pause)"
+            found.append(
+                condition(.vaultSpaceLow, severity: .critical, what, next: "pgkeep vault prune")
+            )
+        }
         return found
     }
 
+    /// The server's word for a slot that keeps nothing any more.
+    private static let lost = "lost"
+
     private var lostSlot: String? {
+        if status.slotState == Self.lost { return "the slot is invalidated" }
         guard let last = board.verdict(.stream, name), last.state == .failed,
             [ErrorCode.slotLost.name, ErrorCode.walRemoved.name].contains(last.errorCode)
         else { return nil }

@@ -8,10 +8,9 @@ struct StatusVerb: Verb {
         commandName: "status",
         abstract: "Show how well every instance is protected, the worst first.",
         discussion: """
-            Reads the vault only, no server. Open alerts come first. The states: protected; stopped, on purpose; paused, \
-            the server is away and the vault has all it had; pending, the first backup is not \
-            there yet; degraded; not-protected. PROVEN says when a drill last found a restored \
-            copy sound. What is not in order comes with the command that \
+            Reads the vault only, no server. Open alerts come first. The states: protected; \
+            stopped, on purpose; paused, the server is away and the vault has all it had; pending, \
+            the first backup is not there yet; degraded; not-protected. What is not in order comes with the command that \
             helps.
 
               pgkeep status
@@ -31,11 +30,8 @@ struct StatusVerb: Verb {
                 + ["No instance is protected yet: pgkeep instance add NAME --source CONNINFO"]
         }
         var table = Table(
-            [
-                "INSTANCE", "STATE", "LAST BACKUP", "RESTORABLE FROM", "TO", "RPO", "PROVEN",
-                "STORED",
-            ],
-            numbers: [5, 7]
+            ["INSTANCE", "STATE", "LAST BACKUP", "RESTORABLE FROM", "TO", "RPO", "STORED"],
+            numbers: [5, 6]
         )
         for instance in answer.instances {
             table.add([
@@ -44,7 +40,6 @@ struct StatusVerb: Verb {
                 instance.windowFrom.map(Wording.time) ?? "",
                 instance.windowTo.map(Wording.time) ?? "",
                 instance.rpoSeconds.map(Wording.duration) ?? "",
-                instance.provenAt.map(Wording.time) ?? "never",
                 Wording.bytes(instance.storedBytes),
             ])
         }

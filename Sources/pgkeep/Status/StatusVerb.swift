@@ -10,8 +10,8 @@ struct StatusVerb: Verb {
         discussion: """
             Reads the vault only, no server. Open alerts come first. The states: protected; \
             stopped, on purpose; paused, the server is away and the vault has all it had; pending, \
-            the first backup is not there yet; degraded; not-protected. What is not in order comes with the command that \
-            helps.
+            the first backup is not there yet; degraded; not-protected. What is not in order \
+            comes with the command that helps.
 
               pgkeep status
               pgkeep status --json

@@ -39,8 +39,8 @@ public struct AgentSettings: Sendable {
     }
 
     private func chores(_ name: InstanceName) -> [Chore] {
-        // A gap there is no way around must not end protection: it is recorded and told, and the next
-        // backup closes it.
+        // A gap there is no way around must not end protection: it is recorded and told, and the
+        // next backup closes it.
         var stream = ["wal", "stream", name.description, "--accept-gap"]
         if let heartbeatSeconds { stream += ["--heartbeat", "\(heartbeatSeconds)"] }
         return [
@@ -70,7 +70,7 @@ public struct AgentSettings: Sendable {
                 Chore.ID(.alerts),
                 command: ["alert", "check"],
                 rhythm: .every(seconds: Self.alertSeconds)
-            )
+            ),
         ]
         if let pruneAt {
             chores.append(

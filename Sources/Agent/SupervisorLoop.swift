@@ -19,6 +19,8 @@ final class SupervisorLoop {
     private var failure: (any Error)?
     private var hasReleased = false
     private var silence = VaultSilence()
+    private let crashLoops: CrashLoopAlerts
+    private var toldCrashLoops: [String: Bool] = [:]
 
     /// Seconds between two looks at the memory of children.
     private static let measureSeconds = 10.0
@@ -42,16 +44,19 @@ final class SupervisorLoop {
         log = setup.log
         settings = try setup.settings()
         supervision = Supervision(limits: settings.limits)
+        crashLoops = CrashLoopAlerts(setup)
         care = CareThread(setup, names: settings.names, inbox)
     }
 
     func run() throws {
         log.notice("agent begins", metadata: ["pid": "\(getpid())", "version": "\(setup.version)"])
         care.start()
+        crashLoops.start()
         while !supervision.isDone {
             step()
         }
         care.finish()
+        crashLoops.finish()
         let end = clock.monotonicSeconds + Self.releaseSeconds
         while !hasReleased, clock.monotonicSeconds < end { takeIn(inboxEvents(seconds: 1)) }
         publish()
@@ -243,6 +248,7 @@ final class SupervisorLoop {
 
     private func publish() {
         let children = supervision.children(at: clock.monotonicSeconds, wall: clock.now)
+        crashLoops.look(children, &toldCrashLoops, now: clock.now)
         state.change { report in
             report.isStopping = supervision.isStopping
             report.instances = round.instances

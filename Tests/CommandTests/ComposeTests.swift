@@ -13,12 +13,18 @@ struct ComposeTests {
         return root + "/Sources/Agent/Packaging/compose/"
     }()
 
-    private func run(
-        _ runner: CommandRunner,
-        _ script: String,
-        _ arguments: [String] = []
-    ) throws -> CommandResult {
-        try runner.run("/bin/sh", [Self.scripts + script] + arguments)
+    /// Scripts are given as text: the server's user may not be let into the directory the sources
+    /// lie in.
+    private func start(_ runner: CommandRunner, _ script: String) throws -> RunningCommand {
+        let text = String(
+            decoding: try FileSystem.readFile(Self.scripts + script),
+            as: UTF8.self
+        )
+        return try runner.start("/bin/sh", ["-c", text, script])
+    }
+
+    private func run(_ runner: CommandRunner, _ script: String) throws -> CommandResult {
+        try start(runner, script).wait()
     }
 
     @Test func `the server gets its role, its way in and its load`() throws {
@@ -29,22 +35,14 @@ struct ComposeTests {
                 "PGPORT": "\(server.port)", "PGUSER": "postgres", "PGDATA": server.dataDirectory,
                 "POSTGRES_USER": "postgres", "BACKUP_PASSWORD": "it's one", "SCALE": "1",
             ])
-            // The server's user may not be let into the directory the sources lie in.
-            func start(_ name: String) throws -> RunningCommand {
-                let text = String(
-                    decoding: try FileSystem.readFile(Self.scripts + name),
-                    as: UTF8.self
-                )
-                return try runner.start("/bin/sh", ["-c", text])
-            }
-            let made = try start("server.sh").wait()
+            let made = try run(runner, "server.sh")
             #expect(made.succeeded, "\(made.errors)")
             let role =
                 "select rolreplication and rolcanlogin from pg_roles where rolname = 'backup'"
             #expect(try server.psql(role) == "t")
             let rules = try FileSystem.readFile(server.dataDirectory + "/pg_hba.conf")
             #expect(String(decoding: rules, as: UTF8.self).contains("host replication backup all"))
-            let load = try start("load.sh")
+            let load = try start(runner, "load.sh")
             try waitUntil("the load writes", seconds: 120) {
                 load.isRunning
                     && (try? server.psql("select count(*) > 20 from pgbench_history")) == "t"
@@ -58,12 +56,12 @@ struct ComposeTests {
         try PostgresServer.with(installation) { server, scratch in
             let program = try CommandRunner.pgkeepBinary.get()
             let directory = FileSystem.parent(of: program) ?? "/"
-            let (vault, key) = (scratch.file("vault"), scratch.file("vault.key"))
-            let token = scratch.file("token")
-            let place = try scratch.directory("drills")
-            try FileSystem.setMode(place, 0o777)
-            let runner = CommandRunner(environment: [
-                "PATH": "\(directory):/usr/bin:/bin", "HOME": scratch.file("home"),
+            let (home, place) = (try scratch.directory("home"), try scratch.directory("drills"))
+            for path in [home, place] { try FileSystem.setMode(path, 0o777) }
+            let (vault, key, token) = (home + "/vault", home + "/vault.key", home + "/token")
+            // As one user, as in the containers.
+            let runner = CommandRunner.asServer.with([
+                "PATH": "\(directory):/usr/bin:/bin", "HOME": home,
                 "PGKEEP_VAULT": vault, "PGKEEP_KEY_FILE": key, "TOKEN_FILE": token,
                 "SOURCE": server.conninfo, "LISTEN": "127.0.0.1:0", "TMPDIR": place,
             ])
@@ -76,7 +74,7 @@ struct ComposeTests {
             #expect(secret.count == 64)
             #expect(try FileSystem.info(token)?.mode == 0o440)
             #expect(try FileSystem.info(key)?.mode == 0o600)
-            let agent = try runner.start("/bin/sh", [Self.scripts + "agent.sh"])
+            let agent = try start(runner, "agent.sh")
             defer { agent.terminate(seconds: 120) }
             try agent.waitForOutput("metrics and health are served", seconds: 120)
             let form = /"address":"([^"]+)"/

@@ -43,6 +43,10 @@ struct HTTPServerTests {
                 try waitUntil("the agent is ready", seconds: 120) {
                     try RawHTTP.ask(address, "/readyz").status == 200
                 }
+                try waitUntil("memory has been looked at", seconds: 120) {
+                    try RawHTTP.ask(address, "/metrics").body
+                        .contains("\npgkeep_agent_child_resident_memory_bytes{")
+                }
                 let metrics = try RawHTTP.ask(address, "/metrics").body
                 #expect(try Promtool.complaints(metrics) == "")
                 let child = "{work=\"wal stream\",name=\"main\"}"

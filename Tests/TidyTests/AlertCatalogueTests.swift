@@ -15,11 +15,12 @@ struct AlertCatalogueTests {
         for source in try SourceText.ofPackage(root: Self.root) where !source.isTest {
             let isCatalogue = source.path.hasSuffix("/AlertCatalogue.swift")
             for line in source.lines {
-                if let parts = line.wholeMatch(of: #/.*static let (\w+) = AlertKind\("([^"]+)"\)/#)
-                {
-                    named[String(parts.1)] = String(parts.2)
+                let quoted = line.split(separator: "\"", omittingEmptySubsequences: false)
+                if line.contains(" = AlertKind("), quoted.count == 3 {
+                    let name = quoted[0].split(separator: " ").dropLast(2).last ?? ""
+                    named[String(name)] = String(quoted[1])
                 } else if !isCatalogue {
-                    used.formUnion(line.matches(of: #/\.(\w+)/#).map { String($0.1) })
+                    used.formUnion(SourceText.words(String(line)))
                 }
             }
         }

@@ -66,7 +66,9 @@ extension Chore.Kind {
     /// Seconds it may go on after the agent was told to stop, given what the agent was told.
     ///
     /// A backup is worth waiting for; everything else resumes where it was.
-    func patience(_ stopSeconds: Double) -> Double { self == .due || self == .drill ? stopSeconds : 0 }
+    func patience(_ stopSeconds: Double) -> Double {
+        self == .due || self == .drill ? stopSeconds : 0
+    }
 
     /// True for work of which only a few run at a time, for the sake of the machine.
     var isHeavy: Bool { self == .due }

@@ -5,7 +5,7 @@ public struct MetricsText: Sendable {
     public enum Kind: String, Sendable {
         /// A figure that goes up and down.
         case gauge
-        /// A count that only grows, from zero on when the process starts; its name ends in `_total`.
+        /// A count that only grows, from zero when the process starts; its name ends in `_total`.
         case counter
     }
 

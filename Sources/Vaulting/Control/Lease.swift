@@ -159,7 +159,7 @@ public final class Lease: Sendable {
         try vault.store.put(name, bytes)
     }
 
-    /// What the store's clock shows now, as far as the last sign tells; one's own where it does not.
+    /// What the store's clock shows now, as far as the last sign tells; else what one's own does.
     func storeTime() throws -> Timestamp {
         let now = clock.now
         let name = VaultNames.lease(systemIdentifier, session)

@@ -56,7 +56,7 @@ struct StoppedStreamTests {
             try FileSystem.writeAtomically(services, known)
             try ServerUser.own(services)
             // Stopped protection is no failure either; a stream that is to stay is refused.
-            try protected.succeed(["instance", "stop", "main", "--retain", "forever"])
+            try protected.succeed(["instance", "stop", "main", "--retain", "forever", "--yes"])
             let ended = try protected.pgkeep(fetch, cron)
             #expect(ended.exitCode == 0 && ended.errors.isEmpty, "\(ended.errors)")
             #expect(try protected.pgkeep(["wal", "stream", "main"]).exitCode == 3)

@@ -212,6 +212,14 @@ public enum AlertCatalogue {
             "backup create NAME at once: the window goes on with it"
         ),
         AlertExplanation(
+            .windowGap,
+            .critical,
+            // What a slot still keeps is fetched by the next stream, and then it was none.
+            AlertTiming(opensAfter: 60),
+            "WAL is missing for good: moments within the window cannot be restored",
+            "window show NAME says which; find out why nobody streamed then, and alert ack it"
+        ),
+        AlertExplanation(
             .slotLost,
             .critical,
             AlertTiming(resolvesAfter: 60),

@@ -48,6 +48,8 @@ extension AlertKind {
     public static let rpoBreach = AlertKind("rpo-breach")
     /// WAL is missing behind the newest point.
     public static let walGap = AlertKind("wal-gap")
+    /// The recovery window has a gap: WAL was lost for good.
+    public static let windowGap = AlertKind("window-gap")
     /// The replication slot is gone or invalid.
     public static let slotLost = AlertKind("slot-lost")
     /// Nobody streams or fetches WAL.

@@ -12,6 +12,7 @@ struct AlertSurvey {
         /// Nil when it could not be looked at, for `failure`.
         var status: InstanceStatus?
         var damagedPacks: Int
+        var losses: [WALHoldings.Loss] = []
         var failure: PgkeepError?
     }
 
@@ -63,7 +64,12 @@ struct AlertSurvey {
                 quota: quotas[system] ?? .standard
             )
             let packs = try DamageRecord.packs(context.vault, system).count
-            return Instance(record: record, status: status, damagedPacks: packs)
+            return Instance(
+                record: record,
+                status: status,
+                damagedPacks: packs,
+                losses: try LossRecord.list(context.vault, system)
+            )
         } catch let error as PgkeepError where error.code != .storeUnreachable {
             context.log.debug("not judged", metadata: ["instance": "\(record.name)"])
             return Instance(record: record, status: nil, damagedPacks: 0, failure: error)
@@ -108,6 +114,11 @@ struct AlertSurvey {
     private func conditions(_ board: AlertBoard, now: Timestamp) -> [AlertCondition] {
         var found: [AlertCondition] = []
         for instance in instances {
+            found += WindowGaps.conditions(
+                instance.record.name,
+                instance.losses,
+                segmentSize: instance.record.segmentSize
+            )
             if let status = instance.status {
                 found +=
                     InstanceConditions(

@@ -1,6 +1,5 @@
 """What happens to servers, hosts, network, disk and clocks, at random but by a seed."""
 
-import os
 import random
 import signal
 import subprocess
@@ -52,7 +51,7 @@ class Events:
         """Deals events until the time is over, then waits until each has undone what it did."""
         end = time.monotonic() + self.seconds
         hand = []
-        while (left := end - time.monotonic()) > 0:
+        while (left := end - time.monotonic()) > 0 and not self.over.is_set():
             self.over.wait(min(left, self.random.uniform(0.5, 2 * self.pace)))
             if not hand:
                 hand = self.random.sample(self.kinds, len(self.kinds))
@@ -192,7 +191,7 @@ class Events:
             self.say(f"{cluster.name}: has a new standby")
 
     def lose_slot(self, chance):
-        """Takes away the WAL the stream still needs, which the server may do but must be told of."""
+        """Has the server take away WAL the stream still needs, which must be told and mended."""
         cluster = self.chaos.single
         with Taken(cluster.net), Taken(cluster.lock):
             self.say(f"{cluster.name}: its network is cut while much is written")

@@ -117,7 +117,8 @@ class Judge:
                                 f"{self.words(row)}")
             self.chaos.sum(f"{cluster.name}: {len(ledger)} commits acknowledged, "
                            f"{len(found)} rows in the latest restore, {len(lost)} on older "
-                           f"timelines, {newest - 1} promotions")
+                           f"timelines, {newest - 1} promotions; longest time without an "
+                           f"acknowledgement {longest_pause(ledger):.0f} s")
 
     def is_due(self, cluster, row, timeline, position=None):
         """True when a row must be there at `position` (the end if None) of a timeline's history,
@@ -182,15 +183,13 @@ class Judge:
     # The vault
 
     def gaps_were_named(self):
-        text = self.chaos.listener.text()
-        count = 0
-        for cluster in self.chaos.clusters:
-            for gap in (self.pgkeep("window", "show", cluster.name) or {}).get("gaps", []):
-                count += 1
-                if gap["from_lsn"] not in text:
-                    self.chaos.fail(f"{cluster.name}: no alarm named the gap {gap}")
+        gaps = [(cluster, gap) for cluster in self.chaos.clusters
+                for gap in (self.pgkeep("window", "show", cluster.name) or {}).get("gaps", [])]
+        for cluster, gap in gaps:
+            if not self.chaos.listener.named(cluster.name, gap):
+                self.chaos.fail(f"{cluster.name}: no alarm named the gap {gap}")
         told = len(self.chaos.listener.told)
-        self.chaos.sum(f"{count} gaps in the windows, {told} alarms were heard")
+        self.chaos.sum(f"{len(gaps)} gaps in the windows, {told} alarms were heard")
 
     def leaves_no_garbage(self):
         # Each host knows of its own dead at once, of others' after an hour.
@@ -217,6 +216,11 @@ def seconds(text):
 
 def stamp(moment):
     return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).isoformat()
+
+
+def longest_pause(rows):
+    times = [row.acknowledged for row in rows]
+    return max((later - earlier for earlier, later in zip(times, times[1:])), default=0)
 
 
 def width(span):

@@ -1,7 +1,12 @@
 """Who watches the alerts: asks for them every few seconds, and keeps whatever they ever said."""
 
 import json
+import re
 import threading
+
+from cluster import lsn
+
+RANGE = r"WAL ([0-9A-F]+/[0-9A-F]+) to ([0-9A-F]+/[0-9A-F]+)"
 
 
 class Listener:
@@ -27,8 +32,16 @@ class Listener:
                 if alert["state"] != "pending":
                     self.chaos.say(f"alarm {alert['severity']}: {alert['id']}: {alert['summary']}")
 
-    def text(self):
-        return json.dumps(list(self.told.values()))
+    def named(self, instance, gap):
+        """Whether alarms that were open named all of a gap."""
+        at, end = lsn(gap["from_lsn"]), lsn(gap["to_lsn"])
+        ranges = sorted((lsn(found[1]), lsn(found[2])) for alert in self.told.values()
+                        if alert["instance"] == instance and alert["openings"]
+                        and (found := re.search(RANGE, alert["summary"])))
+        for first, last in ranges:
+            if first <= at < last:
+                at = last
+        return at >= end
 
     def stop(self):
         if not self.stopping.is_set():

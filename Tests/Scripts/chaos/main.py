@@ -30,6 +30,8 @@ from measure import environment, run, server_user
 from proxy import Proxy
 
 CALM_SECONDS = 600
+# With more of them nothing new is learned.
+FAILURES_MAX = 20
 
 
 def setting(name, default):
@@ -107,7 +109,8 @@ class Chaos:
             self.hosts.append(host)
             host.configure(self.vault, key)
             host.start()
-        self.wait("the streams to begin", self.streams, 180)
+        if not self.wait("the streams to begin", self.streams, 180):
+            raise RuntimeError("the agents do not stream")
         # From here on a commit of the pair is acknowledged when it is in the vault.
         self.pair.set("synchronous_standby_names", "pgkeep")
         self.pair.standby.follow(self.pair.primary)
@@ -154,16 +157,18 @@ class Chaos:
         return all(self.status(cluster).get("streaming") for cluster in self.clusters)
 
     def wait(self, what, test, seconds=CALM_SECONDS):
+        """Whether it came about."""
         deadline = time.monotonic() + seconds
         while not test():
             if time.monotonic() > deadline:
                 self.fail(f"waited {seconds} s in vain for {what}")
-                return
+                return False
             time.sleep(1)
+        return True
 
     # Running
 
-    def keep_watch(self):
+    def keep_watch(self, events):
         """An agent never ends by itself."""
         while not self.is_over.wait(1):
             for host in self.hosts:
@@ -173,6 +178,8 @@ class Chaos:
                                   f"{host.process.returncode}, see {host.log}")
                         host.start()
                     host.lock.release()
+            if len(self.failures) > FAILURES_MAX:
+                events.over.set()
 
     def end_agent(self, host):
         code, took = host.end()
@@ -183,7 +190,7 @@ class Chaos:
 
     def chaos(self):
         events = Events(self, self.seconds, self.seed, setting("CHAOS_PACE", 8.0))
-        watch = threading.Thread(target=self.keep_watch)
+        watch = threading.Thread(target=self.keep_watch, args=(events,))
         watch.start()
         try:
             events.run()
@@ -209,6 +216,7 @@ class Chaos:
         for cluster in self.clusters:
             end = cluster.position()
             self.wait(f"{cluster.name} to catch up with {end:X}", lambda: self.has(cluster, end))
+        self.wait("an alarm for each gap", self.gaps_are_named)
         before = len(self.pair.ledger.acknowledged)
         self.wait("commits of the pair", lambda: len(self.pair.ledger.acknowledged) > before + 3)
         self.pair.stop(signal.SIGKILL)
@@ -218,6 +226,10 @@ class Chaos:
         self.ends_clean()
         self.single.stop()
         self.listener.stop()
+
+    def gaps_are_named(self):
+        return all(self.listener.named(cluster.name, gap) for cluster in self.clusters
+                   for gap in (self.document("window", "show", cluster.name) or {}).get("gaps", []))
 
     def has(self, cluster, end):
         """Whether the window reaches that far."""

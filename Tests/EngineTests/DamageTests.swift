@@ -216,9 +216,10 @@ final class DamageTests {
         }
     }
 
-    /// Waits until the stream has given a sign of life, which tells what it has reached.
+    /// Waits until the stream has given a sign of life, which tells what it has reached: one given
+    /// after the idle server has spoken again, which it does every second.
     private func waitUntilTold(_ protected: ProtectedServer) throws {
-        let now = SystemClock().now
+        let now = SystemClock().now.adding(seconds: 5)
         let objects = VaultObjects(vault: protected.vault)
         try waitUntil("the stream's lease is written again") {
             try objects.names().filter { kind($0) == "lease" }

@@ -65,7 +65,8 @@ struct JobServerTests {
     }
 
     /// Percent never goes back and ends at 100; after the first quarter the time left is told
-    /// within a factor of 2, a second and the time between two looks more or less.
+    /// within a factor of 2, three seconds more or less: the start and the promotion of a copy and the time
+    /// between two looks have no bytes to be measured by.
     private func judge(_ watched: Watched) {
         #expect(watched.state == "completed" && watched.percent == 100)
         #expect(watched.samples.last?.percent == 100)
@@ -77,11 +78,11 @@ struct JobServerTests {
             let elapsed = $0.at.seconds(since: watched.startedAt)
             return elapsed >= whole / 4 && elapsed <= whole * 0.9
         }
-        #expect(judged.count >= 2, "only \(watched.samples.count) samples in \(whole) s")
+        #expect(!judged.isEmpty, "only \(watched.samples.count) samples in \(whole) s")
         for sample in judged {
             let left = watched.endedAt.seconds(since: sample.at)
             let eta = sample.etaSeconds ?? -1
-            #expect((left / 2 - 2...left * 2 + 2).contains(eta), "\(sample): \(left) s were left")
+            #expect((left / 2 - 3...left * 2 + 3).contains(eta), "\(sample): \(left) s were left")
         }
     }
 

@@ -65,8 +65,8 @@ struct JobServerTests {
     }
 
     /// Percent never goes back and ends at 100; after the first quarter the time left is told
-    /// within a factor of 2, three seconds more or less: the start and the promotion of a copy and the time
-    /// between two looks have no bytes to be measured by.
+    /// within a factor of 2, three seconds more or less: the start and the promotion of a copy, and
+    /// the time between two looks, have no bytes to be measured by.
     private func judge(_ watched: Watched) {
         #expect(watched.state == "completed" && watched.percent == 100)
         #expect(watched.samples.last?.percent == 100)

@@ -16,7 +16,7 @@ struct AlertCatalogueTests {
             let isCatalogue = source.path.hasSuffix("/AlertCatalogue.swift")
             for line in source.lines {
                 let quoted = line.split(separator: "\"", omittingEmptySubsequences: false)
-                if line.contains(" = AlertKind("), quoted.count == 3 {
+                if line.contains("static let "), line.contains(" = AlertKind("), quoted.count == 3 {
                     let name = quoted[0].split(separator: " ").dropLast(2).last ?? ""
                     named[String(name)] = String(quoted[1])
                 } else if !isCatalogue {

@@ -39,8 +39,8 @@ final class CrashLoopAlerts: Sendable {
 
     /// Takes in how the children are; `told` is what was told of each so far, by its subject.
     ///
-    /// Nothing is known of what an agent before this one has told, so a child's first good run takes
-    /// back whatever that was.
+    /// Nothing is known of what an agent before this one has told, so a child's first good run
+    /// takes back whatever that was.
     func look(_ children: [AgentReport.Child], _ told: inout [String: Bool], now: Timestamp) {
         for child in children {
             let subject = child.command.prefix { !$0.hasPrefix("-") }.joined(separator: " ")
@@ -67,11 +67,12 @@ final class CrashLoopAlerts: Sendable {
         do {
             let context = JobContext(vault: try open(), clock: clock, log: log)
             if isLoop {
+                let reason = child.lastFailure ?? "no reason told"
                 let condition = AlertCondition(
                     .crashLoop,
                     instance: child.instance,
                     subject: subject,
-                    "pgkeep \(subject) fails again and again: \(child.lastFailure ?? "no reason told")",
+                    "pgkeep \(subject) fails again and again: \(reason)",
                     next: "run pgkeep \(subject) by hand and see what it says"
                 )
                 try Alerts.raise(context, condition)

@@ -91,7 +91,20 @@ actor VaultReads {
     ) async throws -> Result {
         let vault = vault
         defer { kept = [:] }
-        return try await onThread("http-write") { try vault.read(body) }
+        return try await Self.away("http-write") { try vault.read(body) }.get()
+    }
+
+    /// Runs a blocking body on a thread and gives what came of it as a value: Swift 6.3 does not
+    /// come back to the actor from a thread's continuation that throws, and traps behind it.
+    private static func away<Value: Sendable>(
+        _ name: String,
+        _ body: @escaping @Sendable () throws -> Value
+    ) async -> Result<Value, any Error> {
+        do {
+            return try await onThread(name) { Result { try body() } }
+        } catch {
+            return .failure(error)
+        }
     }
 
     private func age(_ kept: Kept) -> Double { clock.monotonicSeconds - kept.monotonic }
@@ -115,14 +128,11 @@ actor VaultReads {
             let (vault, clock) = (vault, clock)
             Task {
                 let (readAt, monotonic) = (clock.now, clock.monotonicSeconds)
-                let result: Result<Kept, any Error>
-                do {
-                    let text = try await onThread("http-read") { try vault.read(read) }
-                    result = .success(Kept(text: text, readAt: readAt, monotonic: monotonic))
-                } catch {
-                    result = .failure(error)
-                }
-                finish(question, result)
+                let result = await Self.away("http-read") { try vault.read(read) }
+                finish(
+                    question,
+                    result.map { Kept(text: $0, readAt: readAt, monotonic: monotonic) }
+                )
             }
         }
     }

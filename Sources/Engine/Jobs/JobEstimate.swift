@@ -131,7 +131,7 @@ public struct JobEstimate: Sendable {
         let current = costs.first { $0.name == phase }
         let expected = current.flatMap { cost($0, planned, progress.totalBytes) } ?? 0.5
         // What takes longer than thought may take half as long again as it is late.
-        var left = max(expected - spent, 1 + (spent - expected) / 2)
+        var left = max(expected - spent, min(1, expected / 4) + (spent - expected) / 2)
         if let total = progress.totalBytes, total > 0 {
             let share = Double(progress.doneBytes) / Double(total)
             if share > 0, share >= Self.trusted.share || spent >= Self.trusted.seconds {

@@ -16,9 +16,9 @@ struct AgentRun: Verb {
             Runs pgkeep wal stream for each instance, pgkeep backup run-due when backups are due, \
             pgkeep drill run-due every 10 minutes, pgkeep alert check every 30 seconds, and once \
             a day pgkeep vault prune and a part of pgkeep vault check, as processes of their own, \
-            and starts anew what ends. What is added, stopped, resumed or deleted on any host is taken \
-            up within seconds. Of several agents on one vault each takes care of the instances it \
-            found free; when one dies the others take over within a minute.
+            and starts anew what ends. What is added, stopped, resumed or deleted on any host is \
+            taken up within seconds. Of several agents on one vault each takes care of the \
+            instances it found free; when one dies the others take over within a minute.
 
             SIGTERM and Ctrl-C end it in good order: streams confirm what they have, backups may \
             go on for --stop-timeout; a second one hastens it. SIGHUP has it read the config file \

@@ -80,6 +80,7 @@ struct BadTargetTests {
             let unfinished = home + "/unfinished"
             for directory in ["base", "global"] {
                 try FileSystem.makeDirectories("\(unfinished)/\(directory)")
+                try ServerUser.own("\(unfinished)/\(directory)")
             }
             try ServerUser.own(unfinished)
             let closed = home + "/closed"

@@ -60,13 +60,16 @@ public struct TrashPurge {
         let purge = TrashPurge(context: context, now: now)
         return try Instances.all(context).filter { record in
             purge.isDue(record) && instance.map { $0.name == record.name } ?? true
-        }.map { record in
+        }.compactMap { record -> Report? in
             do {
                 return try isDry ? purge.announce(record) : purge.purge(record)
             } catch let error as PgkeepError
                 where [.integrity, .refused, .busy].contains(error.code)
             {
                 return purge.report(record, .waiting, 0, error.message)
+            } catch let error as PgkeepError where error.code == .notFound {
+                // Another pruner has just brought it to its end.
+                return nil
             }
         }
     }

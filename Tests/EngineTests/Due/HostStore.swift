@@ -1,3 +1,4 @@
+import Domain
 import Glibc
 import Platform
 import Storage
@@ -5,25 +6,39 @@ import TestSupport
 
 /// The store all hosts share, as one host's main thread sees it: every call waits for the schedule.
 ///
-/// Other threads of a host (those of a backup's pipeline) call straight through: what they do is
-/// the host's own, and nobody's decisions hang on it.
+/// Other threads of a host (those of a backup's pipeline) call straight through while it lives:
+/// what they do is the host's own, and nobody's decisions hang on it.
+///
+/// A host may have some objects apart, which it alone sees. To everybody it looks then as if the
+/// code did without what those objects are for: that is how a test shows that they are needed.
 final class HostStore: ObjectStore {
     private let base: MemoryStore
     private let schedule: Schedule
     private let host: Int
+    private let apart: String?
+    private let own = MemoryStore()
     private let thread = Condition<pthread_t?>(nil)
 
-    init(_ base: MemoryStore, _ schedule: Schedule, host: Int) {
+    /// - Parameter apart: what the names of objects contain that this host has for itself.
+    init(_ base: MemoryStore, _ schedule: Schedule, host: Int, apart: String? = nil) {
         self.base = base
         self.schedule = schedule
         self.host = host
+        self.apart = apart
     }
 
     /// From here on this thread's calls are the host's.
     func enter() { thread.change { $0 = pthread_self() } }
 
+    private func store(_ name: String) -> MemoryStore {
+        apart.map { name.contains($0) } ?? false ? own : base
+    }
+
     private func pass(_ call: @autoclosure () -> String) throws {
-        guard thread.read({ $0 }) == pthread_self() else { return }
+        guard thread.read({ $0 }) == pthread_self() else {
+            if schedule.isCrashed(host) { throw Schedule.Crashed() }
+            return
+        }
         try schedule.pass(host, call())
     }
 
@@ -40,16 +55,16 @@ final class HostStore: ObjectStore {
     var location: String { base.location }
 
     func put(_ name: ObjectName, _ bytes: [UInt8]) throws {
-        try change("put \(name)") { try base.put(name, bytes) }
+        try change("put \(name)") { try store(name.text).put(name, bytes) }
     }
 
     func putIfAbsent(_ name: ObjectName, _ bytes: [UInt8]) throws -> Bool {
-        try change("putIfAbsent \(name)") { try base.putIfAbsent(name, bytes) }
+        try change("putIfAbsent \(name)") { try store(name.text).putIfAbsent(name, bytes) }
     }
 
     func get(_ name: ObjectName) throws -> [UInt8] {
         try pass("get \(name)")
-        return try base.get(name)
+        return try store(name.text).get(name)
     }
 
     func get(
@@ -58,25 +73,26 @@ final class HostStore: ObjectStore {
         into output: UnsafeMutableRawBufferPointer
     ) throws {
         try pass("get \(name) \(range)")
-        try base.get(name, range: range, into: output)
+        try store(name.text).get(name, range: range, into: output)
     }
 
     func head(_ name: ObjectName) throws -> ObjectInfo? {
         try pass("head \(name)")
-        return try base.head(name)
+        return try store(name.text).head(name)
     }
 
     func list(prefix: String) throws -> [ObjectInfo] {
         try pass("list \(prefix)")
-        return try base.list(prefix: prefix)
+        return try store(prefix).list(prefix: prefix)
     }
 
     func delete(_ name: ObjectName) throws {
-        try change("delete \(name)") { try base.delete(name) }
+        try change("delete \(name)") { try store(name.text).delete(name) }
     }
 
     func create(_ name: ObjectName, visible: Bool) throws -> any ObjectWriter {
-        try base.create(name, visible: visible)
+        if schedule.isCrashed(host) { throw Schedule.Crashed() }
+        return try base.create(name, visible: visible)
     }
 
     func space() throws -> StoreSpace? { try base.space() }

@@ -75,8 +75,12 @@ struct ProtectionRowsTests {
                 #expect(idle.succeeded && idle.errors.isEmpty && idle.output.isEmpty, "\(line)")
             }
             let stream = ["wal", "stream", "main", "--until-caught-up"]
-            let idle = try protected.pgkeep(stream)
-            #expect(idle.succeeded && idle.errors.isEmpty && idle.output.isEmpty)
+            // An idle server still writes a record now and then; what is streamed is told.
+            var idle = try protected.pgkeep(stream)
+            for _ in 1...5 where idle.succeeded && !idle.errors.isEmpty {
+                idle = try protected.pgkeep(stream)
+            }
+            #expect(idle.succeeded && idle.errors.isEmpty && idle.output.isEmpty, "\(idle.errors)")
             // Unknown names and numbers are told, whatever cron makes of it.
             try protected.refuses(["backup", "run-due", "nobody"], .notFound, ["nobody"])
             try protected.refuses(["backup", "run-due", "--jitter", "soon"], .usage, ["--jitter"])

@@ -7,7 +7,8 @@ public import Vaulting
 /// Takes up the protection of a stopped instance again: a new slot, a backup at once, then one
 /// pruning, since what its policy let go meanwhile was kept.
 ///
-/// What was written while it was stopped is a gap of the recovery window.
+/// What was written while it was stopped is a gap of the recovery window, unless the server still
+/// has that WAL: then the next stream fetches it, and the window goes on without one.
 public struct ResumeInstance {
     /// What was done.
     public struct Outcome: Sendable, Encodable {

@@ -11,7 +11,8 @@ struct InstanceResume: Verb {
         discussion: """
             Makes a new replication slot, takes a backup at once, and prunes what its policy has \
             let go meanwhile. What the server wrote while protection was stopped stays out of \
-            reach: a gap in the recovery window. Start the WAL stream again yourself.
+            reach, a gap in the recovery window, unless the server still has that WAL for the next \
+            stream. Start the WAL stream again yourself.
 
               pgkeep instance resume main
             """

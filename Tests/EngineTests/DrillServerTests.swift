@@ -271,7 +271,10 @@ struct DrillServerTests {
             #expect(try drills(protected).isEmpty)
             try protected.succeed(["policy", "create", "proof", "--drill-days", "1"])
             try protected.succeed(["instance", "change-policy", "main", "--policy", "proof"])
-            let hosts = try (0..<2).map { _ in try protected.startPgkeep(words) }
+            let hosts = try (0..<2).map { host in
+                let home = try protected.scratch.serverDirectory("host-\(host)")
+                return try protected.startPgkeep(words, ["HOME": home])
+            }
             let results = hosts.map { $0.wait() }
             #expect(results.allSatisfy { $0.exitCode == 0 }, "\(results.map(\.errors))")
             #expect(try drills(protected).map(\.outcome) == ["sound"])

@@ -138,7 +138,7 @@ public enum Drills {
     }
 
     /// Keeps a receipt, and what it proves. Durable on return.
-    static func keep(_ context: JobContext, _ drill: Drill) throws {
+    package static func keep(_ context: JobContext, _ drill: Drill) throws {
         try receipts(context).create(drill.id.description, drill)
         guard let proof = PointProof(drill) else { return }
         let system = drill.systemIdentifier

@@ -9,6 +9,11 @@ public enum RecordedDrill {
         public var drill: Drill
         /// What it was ended by; nil for a copy that is sound.
         public var error: PgkeepError?
+
+        package init(drill: Drill, error: PgkeepError?) {
+            self.drill = drill
+            self.error = error
+        }
     }
 
     /// Drills `instance`; on return nothing is left of the copy and the receipt is kept.

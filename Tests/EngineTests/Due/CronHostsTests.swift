@@ -13,21 +13,80 @@ struct CronHostsTests {
         environmentValue("PGKEEP_TEST_SCHEDULES").flatMap { UInt64($0) } ?? 500
     private static let first = environmentValue("PGKEEP_TEST_SEED").flatMap { UInt64($0) } ?? 1
 
-    @Test func `over 500 interleavings a slot is served once and no record is lost`() throws {
+    /// How many interleavings had which trouble.
+    private struct Tally: CustomStringConvertible {
+        var wrong: String?
+        var runs = 0
+        var someoneDied = 0
+        var answerWasLost = 0
+        var backupTakenOver = 0
+        var drillTakenOver = 0
+
+        var description: String {
+            "\(runs) interleavings; in \(someoneDied) somebody died, in \(answerWasLost) answers"
+                + " were lost, in \(backupTakenOver) a backup was taken over, in"
+                + " \(drillTakenOver) a drill"
+        }
+
+        mutating func add(_ finding: CronHosts.Finding) {
+            runs += 1
+            someoneDied += finding.someoneDied ? 1 : 0
+            answerWasLost += finding.answerWasLost ? 1 : 0
+            backupTakenOver += finding.backupTakenOver ? 1 : 0
+            drillTakenOver += finding.drillTakenOver ? 1 : 0
+        }
+    }
+
+    /// Runs schedules with seeds counting up, to the first in which something wrong is found that
+    /// `matters`.
+    private func search(
+        _ count: UInt64,
+        apart: String? = nil,
+        matters: @escaping @Sendable (String) -> Bool = { _ in true }
+    ) throws -> Tally {
         let origin = try CronHosts.Origin()
+        let tally = Condition(Tally())
         let workers = (0..<2).map { worker in
-            Thread("search-\(worker)") {
-                for number in 0..<Self.schedules where number % 2 == worker {
-                    let hosts = CronHosts(origin, seed: Self.first &+ number)
-                    if let wrong = try hosts.run() { return wrong }
+            Thread<Void>("search-\(worker)") {
+                for number in 0..<count where number % 2 == worker {
+                    guard tally.read({ $0.wrong == nil }) else { return }
+                    let hosts = CronHosts(origin, seed: Self.first &+ number, apart: apart)
+                    let finding = try hosts.run()
+                    tally.change { tally in
+                        tally.add(finding)
+                        if let wrong = finding.wrong, matters(wrong) { tally.wrong = wrong }
+                    }
                 }
-                return ""
             }
         }
-        for worker in workers {
-            let wrong = try worker.join()
-            #expect(wrong.isEmpty, "\(wrong)")
-        }
+        for worker in workers { try worker.join() }
+        return tally.read { $0 }
+    }
+
+    @Test func `over 500 interleavings a slot is served once and no record is lost`() throws {
+        let tally = try search(Self.schedules)
+        #expect(tally.wrong == nil, "\(tally.wrong ?? "")")
+        guard tally.wrong == nil else { return }
+        print("cron lines of several hosts: \(tally)")
+        // A search in which nothing happens finds nothing.
+        let runs = Int(Self.schedules)
+        #expect(tally.runs == runs)
+        #expect(tally.someoneDied >= runs / 5, "\(tally)")
+        #expect(tally.answerWasLost >= runs / 8, "\(tally)")
+        #expect(tally.backupTakenOver >= runs / 40, "\(tally)")
+        #expect(tally.drillTakenOver >= runs / 40, "\(tally)")
+    }
+
+    @Test(arguments: [
+        ("/claim/", "2 points for one slot"), ("/claim/due/", "2 points for one slot"),
+        ("/claim/drill/", "drilled 2 times"), ("/lease/", "2 points for one slot"),
+    ])
+    func `without the lock what is due is done twice, and the search finds it`(
+        lock: String,
+        wanted: String
+    ) throws {
+        let tally = try search(200, apart: lock) { $0.contains(wanted) }
+        #expect(tally.wrong != nil, "\(tally)")
     }
 
     private struct Due: Decodable {

@@ -114,6 +114,12 @@ import Vaulting
         record.putAt = start
         #expect(record.isDead(now: start.adding(seconds: 121), observer: elsewhere))
         #expect(!record.isDead(now: start.adding(seconds: 120), observer: elsewhere))
+        // Clocks of hosts agree, and the store's is behind them: it lives.
+        record.beatAt = start
+        record.putAt = start.adding(seconds: -3600)
+        #expect(!record.isDead(now: start.adding(seconds: 120), observer: elsewhere))
+        #expect(!record.isDead(now: start.adding(seconds: -60), observer: elsewhere))
+        #expect(record.isDead(now: start.adding(seconds: 121), observer: elsewhere))
         record.holder = gone()
         #expect(record.isDead(now: start, observer: here))
         // The same number, another process: it was used again.

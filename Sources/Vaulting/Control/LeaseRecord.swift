@@ -90,8 +90,9 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
     /// True when the session is gone: its process has ended on this very machine, or it has been
     /// silent for longer than `silence` seconds.
     ///
-    /// Its last sign is no later than it was put by the store's clock: a host whose clock was ahead
-    /// would otherwise keep its dead sessions alive.
+    /// A sign from further ahead than that was given by a host whose clock is wrong, which would
+    /// keep its dead sessions alive: it counts as given when the store says it was put. Any other
+    /// counts as its holder says, since the store's clock may be behind those of all hosts.
     /// A wrong guess costs the session its role or its commit, never data: everything it could
     /// still write is put only where nothing is.
     public func isDead(
@@ -100,7 +101,8 @@ public struct LeaseRecord: Hashable, Sendable, Codable {
         silence: Double = silenceSeconds
     ) -> Bool {
         if let ended = holder.hasEnded(seenFrom: observer) { return ended }
-        return now.seconds(since: putAt.map { min($0, beatAt) } ?? beatAt) > silence
+        let isAhead = beatAt.seconds(since: now) > silence
+        return now.seconds(since: isAhead ? putAt ?? beatAt : beatAt) > silence
     }
 
     /// The status as a value of the session's own type; nil when there is none or it is another.

@@ -155,6 +155,8 @@ final class CronHosts: Sendable {
     }
 
     private func play(_ shift: Shift) throws -> Told {
+        // It is that late, too, for those that die before they have done anything.
+        time.set(start.adding(seconds: shift.begin))
         let told = Condition(Told())
         let threads = (0..<shift.hosts).map { host in
             Thread<Void>("\(shift.name)-\(host)") { [self] in

@@ -49,7 +49,10 @@ struct KilledHostsTests {
         // Tomorrow: the server's clock must not go back.
         let first = Timestamp(seconds: (SystemClock().now.seconds / 86400 + 1) * 86400)
         try clock.set(first.adding(seconds: 3 * 3600))
-        try protected.succeed(["policy", "set", "default", "--schedule", "0 2 * * *"])
+        // No point goes before the last day there may be.
+        try protected.succeed(
+            ["policy", "set", "default", "--schedule", "0 2 * * *", "--retention", "35"]
+        )
         try protected.succeed(["instance", "add", "main", "--source", "service=main"])
         let homes = try (0..<2).map { try protected.scratch.serverDirectory("host-\($0)") }
         var seconds = 0.4

@@ -71,13 +71,17 @@ package struct DueRule {
         lostAt: Timestamp? = nil,
         now: Timestamp
     ) -> Slot? {
-        if let lostAt { return Slot(time: min(lostAt, now), trigger: .anchor) }
-        let isNew = !points.contains { $0.trigger != .manual && $0.startedAt <= limit(now) }
         let last = policy.lastSlot(
             atOrBefore: now.adding(seconds: -delay(of: instance)),
             systemIdentifier: instance.systemIdentifier,
             zone: zone
         )
+        // Each moment of the schedule renews it: whatever ended the tries so far, an operator or an
+        // error that no try mends, the instance is not without restorable WAL for good.
+        if let lostAt {
+            return Slot(time: min(max(lostAt, last ?? lostAt), now), trigger: .anchor)
+        }
+        let isNew = !points.contains { $0.trigger != .manual && $0.startedAt <= limit(now) }
         guard isNew else { return last.map { Slot(time: $0, trigger: .scheduled) } }
         return Slot(time: max(last ?? instance.createdAt, instance.createdAt), trigger: .initial)
     }
@@ -112,8 +116,14 @@ package struct DueRule {
         guard !isServed else { return .nothing(next: next) }
         let own = Self.own(tries, of: slot, until: limit(now))
         if own.contains(where: Self.settles) { return .nothing(next: next) }
+        // A slot may begin before an earlier backup, when its loss was noticed by a clock that was
+        // behind: what failed before one succeeded says nothing of the next.
+        let succeeded = own.filter { $0.state == .completed }.map(\.time).max()
         // A run cut off by the end of its host is made up like one that failed.
-        let failures = own.filter { $0.state == .failed || $0.state == .cancelled }
+        let failures = own.filter { job in
+            (job.state == .failed || job.state == .cancelled)
+                && (succeeded.map { job.time > $0 } ?? true)
+        }
         if let last = failures.max(by: { $0.time < $1.time }) {
             guard last.retryable else { return .nothing(next: next) }
             let again = last.time.adding(seconds: Self.wait(afterTries: failures.count))
@@ -128,7 +138,7 @@ package struct DueRule {
         return .due(slot)
     }
 
-    /// The automatic jobs that belong to a slot.
+    /// The automatic jobs that belong to a slot; to one behind a loss, only those made for it.
     package static func own(
         _ tries: [JobRecord],
         of slot: Slot,
@@ -136,6 +146,7 @@ package struct DueRule {
     ) -> [JobRecord] {
         tries.filter {
             $0.kind == .backup && $0.trigger != RecoveryPoint.Trigger.manual.rawValue
+                && (slot.trigger != .anchor || $0.trigger == slot.trigger.rawValue)
                 && ($0.startedAt ?? $0.time) >= slot.time && $0.time <= limit
         }
     }

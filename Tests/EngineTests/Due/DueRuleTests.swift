@@ -52,13 +52,14 @@ struct DueRuleTests {
         _ time: Timestamp,
         _ state: JobState,
         retryable: Bool = false,
-        skipped: SkipReason? = nil
+        skipped: SkipReason? = nil,
+        trigger: RecoveryPoint.Trigger = .scheduled
     ) -> JobRecord {
         var job = JobRecord(
             id: JobID(time: time, random: (1, UInt64(bitPattern: time.microseconds))),
             kind: .backup,
             instance: instance.name,
-            trigger: "scheduled",
+            trigger: trigger.rawValue,
             state: state
         )
         job.startedAt = time
@@ -199,17 +200,51 @@ struct DueRuleTests {
         let slot = DueRule.Slot(time: lost, trigger: .anchor)
         #expect(verdict(lostAt: lost, now: at(12)) == .due(slot))
         // Tried again like any other, and left alone when an operator ended it.
-        let failed = job(at(12), .failed, retryable: true)
+        let failed = job(at(12), .failed, retryable: true, trigger: .anchor)
         #expect(
             verdict([failed], lostAt: lost, now: at(12).adding(seconds: 30))
                 == .waiting(slot, at: at(12).adding(seconds: 60))
         )
         #expect(verdict([failed], lostAt: lost, now: at(12, 2)) == .due(slot))
-        guard case .nothing = verdict([job(at(12), .cancelled)], lostAt: lost, now: at(12, 1)),
+        let ended = job(at(12), .cancelled, trigger: .anchor)
+        guard case .nothing = verdict([ended], lostAt: lost, now: at(12, 1)),
             case .nothing = verdict(lostAt: nil, now: at(12))
         else {
             Issue.record("a backup is due that nobody needs")
             return
+        }
+    }
+    @Test func `a loss noticed under a wrong clock waits for nothing that concerns others`() throws
+    {
+        let rule = try rule()
+        let points = [try point(at(2))]
+        // Noticed at 11, by a clock that was nine hours behind.
+        let slot = DueRule.Slot(time: at(2), trigger: .anchor)
+        let others = [
+            job(at(3), .failed, retryable: true), job(at(4), .skipped, skipped: .noChange),
+            job(at(5), .cancelled), job(at(6), .failed, retryable: true, trigger: .anchor),
+            job(at(7), .completed, trigger: .anchor),
+        ]
+        func verdict(_ tries: [JobRecord], _ now: Timestamp) -> DueRule.Verdict {
+            rule.verdict(instance, points: points, tries: tries, lostAt: at(2), now: now)
+        }
+        #expect(verdict(others, at(11)) == .due(slot))
+        let failed = job(at(11), .failed, retryable: true, trigger: .anchor)
+        #expect(
+            verdict(others + [failed], at(11).adding(seconds: 1))
+                == .waiting(slot, at: at(11, 1))
+        )
+        // What an operator ended, or no try mends, is tried anew when the schedule says so.
+        for last in [
+            job(at(12), .cancelled, trigger: .anchor), job(at(12), .failed, trigger: .anchor),
+        ] {
+            guard case .nothing(let next) = verdict(others + [last], at(13)) else {
+                Issue.record("tried again at once")
+                return
+            }
+            #expect(next == at(2, day: 1))
+            let renewed = DueRule.Slot(time: at(2, day: 1), trigger: .anchor)
+            #expect(verdict(others + [last], at(2, day: 1)) == .due(renewed))
         }
     }
 }

@@ -37,6 +37,9 @@ public struct WALSegmentSize: Hashable, Sendable, Codable {
 
     /// How many segments share one value of the middle part of the file name.
     public var segmentsPerLog: UInt64 { (1 << 32) / bytes }
+
+    /// The first byte of the segment that holds the byte at `position`.
+    public func segmentStart(_ position: LSN) -> LSN { LSN(position.rawValue & ~(bytes - 1)) }
 }
 
 /// One WAL segment of one timeline, convertible to and from its 24-digit file name.

@@ -35,10 +35,18 @@ struct SlotHoleTests {
                 #expect(point.timeline == 2)
                 let gaps = try protected.window().gaps
                 #expect(!gaps.isEmpty, "there must be a hole to fill")
+                let alarms = try alarms(protected)
+                for gap in gaps {
+                    #expect(
+                        covers(alarms, gap.fromLsn, gap.toLsn),
+                        "\(gap) is in none of \(alarms)"
+                    )
+                }
                 #expect(try !protected.plan(["--lsn", "\(old)"]).reachable)
 
                 try protected.catchUp()
                 #expect(try protected.window().gaps.isEmpty)
+                #expect(try self.alarms(protected).isEmpty)
                 for (position, words) in [(old, "streamed\nold"), (new, "streamed\nold\nnew")] {
                     let copy = try protected.restore(["--lsn", "\(position)"])
                     let found = try copy.psql("select word from rows where length(word) < 9")
@@ -47,6 +55,30 @@ struct SlotHoleTests {
                 }
             }
         )
+    }
+
+    /// The ranges that alerts on gaps of the window name, in order.
+    private func alarms(_ protected: ProtectedServer) throws -> [Range<LSN>] {
+        struct Alerts: Decodable {
+            struct Alert: Decodable {
+                var kind: String
+                var state: String
+                var summary: String
+            }
+            var alerts: [Alert]
+        }
+        try protected.succeed(["alert", "check"])
+        return try protected.ask(["alert", "list", "--all"], as: Alerts.self).alerts
+            .filter { $0.kind == "window-gap" && ["pending", "open"].contains($0.state) }
+            .compactMap { alert in
+                let words = alert.summary.split(separator: " ")
+                let positions = words.compactMap { LSN(String($0)) }
+                return positions.count >= 2 ? positions[0]..<positions[1] : nil
+            }.sorted { $0.lowerBound < $1.lowerBound }
+    }
+
+    private func covers(_ ranges: [Range<LSN>], _ from: LSN, _ to: LSN) -> Bool {
+        ranges.reduce(from) { $1.contains($0) ? $1.upperBound : $0 } >= to
     }
 
     /// Writes a word and then several segments; returns a position behind the word.

@@ -110,6 +110,9 @@ final class BackupWAL {
     /// WAL before this backup that nobody streamed is told apart from WAL that was archived and is
     /// gone. The slot may still keep it, and a later stream fetch it. Written before this backup's
     /// own WAL makes it a hole, so that a backup killed halfway leaves no false alarm.
+    ///
+    /// The hole may reach back over promotions: one record for each timeline, since whoever fills
+    /// it later seals the segments of each under its own name.
     private func recordPause(before start: LSN, timeline: TimelineID) throws {
         let size = instance.segmentSize
         let archive = try WALArchive.load(
@@ -117,19 +120,27 @@ final class BackupWAL {
             instance.systemIdentifier,
             segmentSize: size
         )
-        let first = WALSegment(timeline: timeline, containing: start, size: size).start
-        let before = archive.segments.last { $0.timeline == timeline && $0.start < first }
-        guard let before else { return }
-        let end = try archive.durableEnd(of: timeline, from: before.start) ?? before.start
-        guard end < first else { return }
-        try LossRecord(
-            systemIdentifier: instance.systemIdentifier,
-            timeline: timeline,
-            from: end,
-            to: first,
-            cause: .neverArchived,
-            at: context.clock.now
-        ).store(in: context.vault, clock: context.clock)
+        let first = size.segmentStart(start)
+        let history =
+            try own?.connection.timelineHistory(of: timeline)?.history ?? .root(timeline)
+        guard var place = try archive.durableEnd(before: first, on: history) else { return }
+        while place.position < first {
+            let fork = history.end(of: place.timeline)
+            // A switch within a segment is in the child's file of it.
+            let end = min(fork.map(size.segmentStart) ?? first, first)
+            if place.position < end {
+                try LossRecord(
+                    systemIdentifier: instance.systemIdentifier,
+                    timeline: place.timeline,
+                    from: place.position,
+                    to: end,
+                    cause: .neverArchived,
+                    at: context.clock.now
+                ).store(in: context.vault, clock: context.clock)
+            }
+            guard let fork else { return }
+            place = (history.timeline(at: fork), max(place.position, end))
+        }
     }
 
     /// Ends the own stream, if there is one, whatever it has reached.

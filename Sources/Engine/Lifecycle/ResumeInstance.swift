@@ -144,7 +144,7 @@ public struct ResumeInstance {
             record.systemIdentifier,
             segmentSize: record.segmentSize
         )
-        let first = WALSegment(timeline: 1, containing: kept, size: record.segmentSize).start
+        let first = record.segmentSize.segmentStart(kept)
         guard let end = archive.resumption(on: history) else { return nil }
         // Of a segment that was broken off, the beginning is held.
         let held = try archive.durableEnd(of: end.timeline, from: end.position) ?? end.position

@@ -66,7 +66,7 @@ struct PrunedWAL {
     private func segmentStart(_ position: LSN) throws -> LSN {
         let sizes = try Instances.list(context).filter { $0.systemIdentifier == system }
         let size = sizes.first?.segmentSize ?? .standard
-        return WALSegment(timeline: 1, containing: position, size: size).start
+        return size.segmentStart(position)
     }
 
     /// Small records that must be written before space is freed: the reserve is for them. Other

@@ -24,13 +24,10 @@ package struct StreamStart {
         slot: ReplicationSlot?
     ) throws -> StreamStart {
         let size = archive.segmentSize
-        func segmentStart(_ position: LSN) -> LSN {
-            WALSegment(timeline: 1, containing: position, size: size).start
-        }
         // Without anything archived the slot says what the server has kept for us.
         let fresh = StreamStart(
             timeline: slot?.timeline ?? identity.timeline,
-            position: segmentStart(slot?.restartLSN ?? identity.position)
+            position: size.segmentStart(slot?.restartLSN ?? identity.position)
         )
         let path = history ?? .root(identity.timeline)
         guard let (timeline, position) = archive.resumption(on: path) else { return fresh }
@@ -38,7 +35,7 @@ package struct StreamStart {
         if let end = path.end(of: timeline), position > end {
             // The archive holds more of the old timeline than the new one descends from. That rest
             // is a dead branch; the new timeline goes on where it left the old one.
-            start = StreamStart(timeline: path.timeline(at: end), position: segmentStart(end))
+            start = StreamStart(timeline: path.timeline(at: end), position: size.segmentStart(end))
         }
         // Backups that streamed for themselves leave islands. What the slot still keeps before them
         // fills the holes; segments that are there already are found equal and cost nothing.
@@ -54,18 +51,22 @@ package struct StreamStart {
         before start: StreamStart,
         _ path: TimelineHistory
     ) throws -> StreamStart? {
-        func segmentStart(_ position: LSN) -> LSN {
-            WALSegment(timeline: 1, containing: position, size: archive.segmentSize).start
-        }
-        var place = StreamStart(timeline: path.timeline(at: kept), position: segmentStart(kept))
+        let size = archive.segmentSize
+        var place = StreamStart(
+            timeline: path.timeline(at: kept),
+            position: size.segmentStart(kept)
+        )
         while (place.timeline, place.position) < (start.timeline, start.position) {
             let held =
                 try archive.durableEnd(of: place.timeline, from: place.position) ?? place.position
             if let end = path.end(of: place.timeline), held >= end {
-                place = StreamStart(timeline: path.timeline(at: end), position: segmentStart(end))
+                place = StreamStart(
+                    timeline: path.timeline(at: end),
+                    position: size.segmentStart(end)
+                )
                 continue
             }
-            place.position = segmentStart(held)
+            place.position = size.segmentStart(held)
             let isHole = (place.timeline, place.position) < (start.timeline, start.position)
             return isHole ? place : nil
         }

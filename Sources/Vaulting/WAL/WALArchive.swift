@@ -134,13 +134,30 @@ public struct WALArchive: Sendable {
     public func resumption(
         on history: TimelineHistory
     ) -> (timeline: TimelineID, position: LSN)? {
-        let held = entries.keys.filter { segment in
-            (isSealed(segment) || !leftovers(of: segment).isEmpty)
-                && (history.end(of: segment.timeline).map { segment.start < $0 } ?? true)
-        }
-        let newest = held.max { ($0.number, $0.timeline) < ($1.number, $1.timeline) }
-        guard let newest else { return nil }
+        guard let newest = newest(on: history, before: nil) else { return nil }
         return (newest.timeline, isSealed(newest) ? newest.end : newest.start)
+    }
+
+    /// Where what is durable of the segments before `limit` ends on a server with this history, and
+    /// on which timeline the next byte was written; nil when nothing of it is archived.
+    public func durableEnd(
+        before limit: LSN,
+        on history: TimelineHistory
+    ) throws -> (timeline: TimelineID, position: LSN)? {
+        guard let newest = newest(on: history, before: limit) else { return nil }
+        let end = try durableEnd(of: newest.timeline, from: newest.start) ?? newest.start
+        guard let fork = history.end(of: newest.timeline), end >= fork else {
+            return (newest.timeline, end)
+        }
+        return (history.timeline(at: fork), fork)
+    }
+
+    private func newest(on history: TimelineHistory, before limit: LSN?) -> WALSegment? {
+        entries.keys.filter { segment in
+            (isSealed(segment) || !leftovers(of: segment).isEmpty)
+                && (limit.map { segment.start < $0 } ?? true)
+                && (history.end(of: segment.timeline).map { segment.start < $0 } ?? true)
+        }.max { ($0.number, $0.timeline) < ($1.number, $1.timeline) }
     }
 
     /// The position after the last byte that is durable without a hole from `start` on, on one

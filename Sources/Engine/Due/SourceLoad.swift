@@ -29,7 +29,8 @@ package struct SourceLoad: Hashable, Sendable {
 
     /// Sessions at work; nil when the role may not see them.
     package var sessions: Double?
-    /// Seconds the standby is behind that is furthest behind; nil without one.
+    /// Seconds the standby is behind that is furthest behind; nil without one, infinite when one
+    /// replays nothing of what it has: then nobody can see how far behind it is.
     package var lagSeconds: Double?
 
     /// One moment says little: so many are looked at, so far apart.
@@ -79,6 +80,7 @@ package struct SourceLoad: Hashable, Sendable {
         connection.answerSeconds = 60
         var load = SourceLoad()
         var counted: [Double] = []
+        let behind = try standbysBehind(connection)
         for look in 0..<looks.count {
             if look > 0, token.sleep(seconds: looks.seconds) { throw token.error }
             // States of others are hidden from a role without pg_monitor.
@@ -109,6 +111,20 @@ package struct SourceLoad: Hashable, Sendable {
                 WHERE application_name NOT LIKE 'pgkeep%') END
             """
         ).first.flatMap { Double($0) }
+        // The server measures a lag only when something was replayed.
+        if try !standbysBehind(connection).isDisjoint(with: behind) { load.lagSeconds = .infinity }
         return load
+    }
+
+    /// The standbys of a primary that have WAL to replay, each with the position it has reached.
+    private static func standbysBehind(_ connection: Connection) throws -> Set<String> {
+        let rows = try connection.query(
+            """
+            SELECT pid || ' ' || replay_lsn FROM pg_catalog.pg_stat_replication
+            WHERE state = 'streaming' AND NOT pg_catalog.pg_is_in_recovery()
+                AND replay_lsn < flush_lsn AND application_name NOT LIKE 'pgkeep%'
+            """
+        ).rows
+        return Set(rows.compactMap(\.first).compactMap(\.self))
     }
 }

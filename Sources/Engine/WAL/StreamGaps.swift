@@ -63,7 +63,7 @@ final class StreamGaps {
             identity.position - max(kept, start.position) > limit
         {
             slot = try giveUp(name, keeping: identity.position - kept, connection, sql)
-            if let fresh = slot?.restartLSN.map({ segmentStart($0, instance) }),
+            if let fresh = slot?.restartLSN.map(instance.segmentSize.segmentStart),
                 fresh > start.position
             {
                 skipsTo = (fresh, .givenUp)
@@ -75,7 +75,7 @@ final class StreamGaps {
             start.timeline = (history ?? .root(identity.timeline)).timeline(at: kept.position)
         }
         skipsTo = nil
-        slotStart = slot?.restartLSN.map { segmentStart($0, instance) }
+        slotStart = slot?.restartLSN.map(instance.segmentSize.segmentStart)
         if reached.role == .standby, start.timeline == identity.timeline,
             start.position > identity.position
         {
@@ -90,13 +90,16 @@ final class StreamGaps {
     }
 
     /// WAL between the archive and what the server still has is gone. Goes on behind it when the
-    /// operator accepted that, now or by stopping protection for a while, else says how to.
+    /// operator accepted that: now, by stopping protection for a while, or by a limit for the slot;
+    /// else says how to.
     func removed(_ error: PgkeepError, _ instance: InstanceRecord) throws {
         if let slotStart,
-            try LossRecord.list(context.vault, instance.systemIdentifier)
-                .contains(where: { $0.cause == .stopped && $0.end == slotStart })
+            let known = try LossRecord.list(context.vault, instance.systemIdentifier)
+                .first(where: {
+                    [.stopped, .givenUp].contains($0.cause) && $0.end == slotStart
+                })
         {
-            skipsTo = (slotStart, .stopped)
+            skipsTo = (slotStart, known.cause)
             return
         }
         guard options.acceptsGap, let slotStart else {
@@ -180,9 +183,5 @@ final class StreamGaps {
                 "to": "\(kept.position)", "cause": "\(kept.cause.rawValue)",
             ]
         )
-    }
-
-    private func segmentStart(_ position: LSN, _ instance: InstanceRecord) -> LSN {
-        WALSegment(timeline: 1, containing: position, size: instance.segmentSize).start
     }
 }

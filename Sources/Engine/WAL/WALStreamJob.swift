@@ -160,13 +160,7 @@ public final class WALStreamJob {
             applicationName: options.applicationName
         ).reach(resting: lacking.union(resting.keys))
         StoppedServer.forget(context, instance.systemIdentifier)
-        place.change { place in
-            place.address = reached.address
-            place.settings = reached.settings
-            place.rank = reached.rank
-            place.timeline = reached.identity.timeline
-            place.resting = Set(resting.keys)
-        }
+        noteReached(reached)
         let leg = StreamLeg(
             context: context,
             instance: instance,
@@ -182,6 +176,16 @@ public final class WALStreamJob {
             if leg.total.bytes > 0 { lacking = [] }
         }
         return try leg.run(gaps) && place.wanted == nil
+    }
+
+    private func noteReached(_ reached: SourceEndpoints.Reached) {
+        place.change { place in
+            place.address = reached.address
+            place.settings = reached.settings
+            place.rank = reached.rank
+            place.timeline = reached.identity.timeline
+            place.resting = Set(resting.keys)
+        }
     }
 
     /// The record may have changed since: another address, other wishes.
@@ -220,6 +224,7 @@ public final class WALStreamJob {
         context.log.error("stream paused", metadata: ["reason": "\(error)"])
         report.tellPaused(error)
         while try !hasRoom() {
+            showPlace()
             if context.token.sleep(seconds: Self.roomSeconds) { return }
             guard place.takeWish() == .giveUp else { continue }
             do {
@@ -230,6 +235,21 @@ public final class WALStreamJob {
         }
         context.log.notice("stream goes on: the vault has room again")
         report.tellResumed()
+    }
+
+    /// A stream that finds the vault full from its beginning has not been at the server yet: who
+    /// watches the slot must know where it is.
+    private func showPlace() {
+        guard place.now.address == nil,
+            let reached = try? SourceEndpoints(
+                context,
+                instance,
+                instance.walFrom,
+                applicationName: options.applicationName
+            ).reach()
+        else { return }
+        reached.connection.close()
+        noteReached(reached)
     }
 
     private func hasRoom() throws -> Bool {

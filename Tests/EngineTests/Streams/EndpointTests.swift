@@ -54,6 +54,9 @@ struct EndpointTests {
             try waitUntil("the primary is streamed from", seconds: 120) { try isStreamed(primary) }
             try primary.psql("insert into t values (2)")
             try standby.start()
+            try waitUntil("the standby is streamed from again", seconds: 120) {
+                try isStreamed(standby)
+            }
 
             // The primary dies for good.
             try standby.catchUp(with: primary)

@@ -59,18 +59,78 @@ struct GuardTests {
         }
     }
 
-    @Test func `a slot that keeps too much is given up, by the record or the command`() throws {
+    @Test(arguments: [false, true])
+    func `a slot that keeps too much is given up, by the record or the command`(
+        byCommand: Bool
+    ) throws {
         try protect(PostgresInstallation.newest().major) { protected in
             let server = protected.server
             try protected.catchUp()
-            try protected.succeed([
-                "instance", "change-source", "main", "--give-up-slot-at", "20MiB",
-            ])
+            let limit = ["--give-up-slot-at", "20MiB"]
+            if !byCommand {
+                try protected.succeed(["instance", "change-source", "main"] + limit)
+            }
             try write(server, segments: 6)
             try server.psql("checkpoint")
-            let stream = try protected.startStream(["--watch-every", "1"])
+            let stream = try protected.startStream(
+                ["--watch-every", "1"] + (byCommand ? limit : [])
+            )
             try stream.waitForOutput("given up")
             try expectAnchor(protected, "given-up")
+            #expect(stream.terminate().succeeded)
+        }
+    }
+
+    @Test func `a stream that pauses gives the slot up as well: the server comes first`() throws {
+        try protect(PostgresInstallation.newest().major) { protected in
+            let server = protected.server
+            try protected.catchUp()
+            // More than any disk has: the vault counts as full.
+            let stream = try protected.startPgkeep([
+                "wal", "stream", "main", "--watch-every", "1", "--min-free", "1000TiB",
+                "--give-up-slot-at", "20MiB",
+            ])
+            try stream.waitForOutput("stream paused")
+            try write(server, segments: 6)
+            try stream.waitForOutput("given up")
+            try server.psql("checkpoint")
+            try waitUntil("the slot keeps no more than it may", seconds: 120) {
+                try server.psql(
+                    """
+                    select pg_wal_lsn_diff(pg_current_wal_flush_lsn(), restart_lsn) < 20 << 20
+                    from pg_replication_slots
+                    """
+                ) == "t"
+            }
+            try stream.waitForOutput("a gap in the recovery window")
+            #expect(stream.terminate().succeeded)
+            // What the server still has is no loss; the next checkpoint leaves nothing of it.
+            try write(server, segments: 1)
+            try server.psql("checkpoint")
+            let next = try protected.startStream()
+            try server.psql("insert into t values (8)")
+            try protected.waitUntilStreamed()
+            try expectAnchor(protected, "given-up")
+            #expect(next.terminate().succeeded)
+        }
+    }
+
+    @Test func `WAL that a promoted standby never kept is a gap of the failover`() throws {
+        let settings = ["min_wal_size": "32MB", "max_wal_size": "32MB", "wal_keep_size": "0"]
+        try protect(PostgresInstallation.newest().major, settings) { protected in
+            let primary = protected.server
+            try protected.catchUp()
+            let standby = try primary.createStandby(settings: settings)
+            try write(primary, segments: 8)
+            try standby.catchUp(with: primary)
+            try primary.kill()
+            try standby.promote()
+            try write(standby, segments: 4)
+            try standby.psql("checkpoint")
+            try protected.lead(to: standby)
+            let stream = try protected.startStream(["--accept-gap"])
+            try stream.waitForOutput("a gap in the recovery window")
+            try expectAnchor(protected, "failover")
             #expect(stream.terminate().succeeded)
         }
     }
@@ -117,6 +177,31 @@ struct GuardTests {
                 #expect(entry.isNews == isNews)
             }
             for session in busy { session.interrupt() }
+            #expect(try watched.runDue().outcome == .completed)
+        }
+    }
+
+    @Test func `a backup that is due waits while a standby lags`() throws {
+        try WatchedInstance.with(.newest()) { watched in
+            #expect(try watched.runDue().outcome == .completed)
+            let server = watched.server
+            let standby = try server.createStandby(settings: ["recovery_min_apply_delay": "1h"])
+            try server.psql("create table changed ()")
+            try waitUntil("the standby lags") {
+                try server.psql(
+                    """
+                    select coalesce(bool_or(replay_lsn < flush_lsn), false)
+                    from pg_stat_replication where state = 'streaming'
+                    """
+                ) == "t"
+            }
+            watched.clock.advance(seconds: 86_400)
+            watched.options.maxLagSeconds = 1
+            try waitUntil("the lag is more than a second") {
+                let entry = try watched.runDue()
+                return entry.outcome == .skipped && entry.skipReason == "source-busy"
+            }
+            try standby.stop()
             #expect(try watched.runDue().outcome == .completed)
         }
     }

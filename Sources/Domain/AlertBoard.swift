@@ -65,11 +65,10 @@ public struct AlertBoard: Hashable, Sendable, Codable {
         let present = Dictionary(conditions.map { ($0.id, $0) }) { first, second in
             second.severity.isWorse(than: first.severity) ? second : first
         }
+        // One that is about to resolve explains on: what it hid gets that time to come right, too.
         let parents = Set(conditions.map { Parent(kind: $0.kind, instance: $0.instance) })
             .union(
-                alerts.filter { $0.isOpen && isEvent($0.kind) }.map {
-                    Parent(kind: $0.kind, instance: $0.instance)
-                }
+                alerts.filter(\.isOpen).map { Parent(kind: $0.kind, instance: $0.instance) }
             )
         let known = Set(alerts.map(\.id))
         alerts += present.values.filter { !known.contains($0.id) }.map { Alert($0, now: now) }
@@ -111,10 +110,6 @@ public struct AlertBoard: Hashable, Sendable, Codable {
     private struct Parent: Hashable {
         var kind: AlertKind
         var instance: InstanceName?
-    }
-
-    private func isEvent(_ kind: AlertKind) -> Bool {
-        AlertCatalogue.explanation(of: kind)?.timing.hold != nil
     }
 
     private mutating func tidy(_ now: Timestamp) {

@@ -10,7 +10,7 @@ public struct AlertExplanation: Hashable, Sendable, Encodable {
     public let cause: String
     /// What to do, in one line; an alert's own next step is more precise.
     public let action: String
-    /// While one of these holds for the same instance, this one says nothing of its own.
+    /// While one of these holds or is open for the same instance, this one says nothing of its own.
     public let hiddenBy: [AlertKind]
 
     /// False for what concerns security: it cannot be disabled or muted.

@@ -111,8 +111,14 @@ struct AlertLifeTests {
         let later = begin.adding(seconds: 400)
         let changes = board.look([overdue, away, elsewhere], now: later)
         #expect(changes.map(\.alert.kind) == [.sourceAway])
-        // With the cause gone the consequence is told; when it hides again, nothing is resolved.
-        let back = later.adding(seconds: 400)
+        // With the cause over, not merely gone just now, the consequence is told; when it hides
+        // again, nothing is resolved.
+        let gone = later.adding(seconds: 400)
+        #expect(board.look([overdue, elsewhere], now: gone).isEmpty)
+        let over = gone.adding(seconds: 60)
+        let ended = board.look([overdue, elsewhere], now: over)
+        #expect(ended.map(\.event) == [.resolved] && ended.map(\.alert.kind) == [.sourceAway])
+        let back = over.adding(seconds: 30)
         #expect(board.look([overdue, elsewhere], now: back).map(\.event) == [.opened])
         let third = back.adding(seconds: 400)
         #expect(board.look([away, elsewhere], now: third).allSatisfy { $0.event != .resolved })

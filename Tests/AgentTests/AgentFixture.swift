@@ -14,11 +14,25 @@ struct AgentFixture {
         var streaming: Bool
         var durableLSN: LSN?
         var gaps: [Gap]
+        var failure: String?
 
         enum CodingKeys: String, CodingKey {
-            case streaming, gaps
+            case streaming, gaps, failure
             case durableLSN = "durable_lsn"
         }
+    }
+
+    /// What `job list` says of a job.
+    struct Job: Decodable {
+        var kind: String
+        var state: String
+        var trigger: String
+    }
+
+    /// What `backup list` says of a point.
+    struct Point: Decodable {
+        var trigger: String
+        var consistentAt: Timestamp
     }
 
     let scratch: ScratchDirectory
@@ -44,10 +58,20 @@ struct AgentFixture {
         }
     }
 
+    /// The same vault, for programs that run with more variables.
+    func with(_ variables: [String: String]) -> AgentFixture {
+        AgentFixture(scratch: scratch, runner: runner.with(variables), vault: vault, key: key)
+    }
+
     /// A new server of the newest version there is.
-    func server() throws -> PostgresServer {
+    func server(
+        settings: [String: String] = [:],
+        environment: [String: String] = [:]
+    ) throws -> PostgresServer {
         let major = try #require(PostgresInstallation.testedMajors.last)
-        return try PostgresServer.create(PostgresInstallation.required(major), in: scratch)
+        var options = PostgresServer.Options(settings: settings)
+        options.environment = environment
+        return try PostgresServer.create(.required(major), in: scratch, options: options)
     }
 
     /// Runs pgkeep, which must succeed; its standard output.
@@ -56,6 +80,29 @@ struct AgentFixture {
         let result = try runner.pgkeep(words)
         #expect(result.succeeded, "\(words): \(result.errors)")
         return result
+    }
+
+    /// Runs pgkeep with `--json` and reads what it answers: keys in snake case.
+    func ask<Answer: Decodable>(_ words: [String], as type: Answer.Type) throws -> Answer {
+        let result = try runner.pgkeep(words + ["--json"])
+        guard result.succeeded else {
+            throw PgkeepError(.unexpected, "pgkeep \(words)", hint: result.errors)
+        }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: Data(result.outputBytes))
+    }
+
+    /// The jobs there are, the newest first.
+    func jobs() throws -> [Job] {
+        struct Jobs: Decodable { var jobs: [Job] }
+        return try ask(["job", "list", "--all"], as: Jobs.self).jobs
+    }
+
+    /// An instance's points, the oldest first.
+    func points(_ name: String) throws -> [Point] {
+        struct Points: Decodable { var points: [Point] }
+        return try ask(["backup", "list", name], as: Points.self).points
     }
 
     /// Protects a server under this name.
@@ -134,10 +181,13 @@ struct RunningAgent {
         return try #require(found)
     }
 
-    /// Waits until it has said this.
-    func waitFor(_ message: String, instance: String? = nil) throws {
+    /// Waits until it has said this, so many times.
+    func waitFor(_ message: String, instance: String? = nil, times: Int = 1) throws {
         try waitUntil("it says '\(message)': \(command.errorsSoFar)", seconds: 120) {
-            lines.contains { $0.message == message && (instance == nil || $0.instance == instance) }
+            let found = lines.filter {
+                $0.message == message && (instance == nil || $0.instance == instance)
+            }
+            return found.count >= times
         }
     }
 

@@ -7,6 +7,17 @@ import Testing
 /// What an agent does with its children: waits for them, bounds them, and begins each day's work.
 @Suite(.enabled(if: PostgresInstallation.serversWanted))
 struct AgentChildrenTests {
+    /// Makes each process larger than it is by 100 MiB.
+    private static let ballast = """
+        #include <stdlib.h>
+        #include <string.h>
+        static char *volatile held;
+        __attribute__((constructor)) static void begin(void) {
+            held = malloc(100 << 20);
+            if (held) memset(held, 1, 100 << 20);
+        }
+        """
+
     @Test(arguments: [("240s", true), ("1s", false)])
     func `a running backup may end within --stop-timeout, and is cancelled behind it`(
         timeout: String,
@@ -29,7 +40,9 @@ struct AgentChildrenTests {
     }
 
     @Test func `a child that grows too large is ended and started anew`() throws {
-        try AgentFixture.with { fixture in
+        try AgentFixture.with { plain in
+            let ballast = try PreloadedLibrary.build(Self.ballast, in: plain.scratch)
+            let fixture = plain.with(["LD_PRELOAD": ballast])
             let server = try fixture.server()
             try fixture.add(server, "main")
             let config = fixture.scratch.file("config.yaml")
@@ -39,7 +52,7 @@ struct AgentChildrenTests {
                     Array("agent:\n  child_memory_limit: \(size)\n".utf8)
                 )
             }
-            try limit("8MiB")
+            try limit("64MiB")
             let agent = try fixture.agent("--config", config)
             try agent.waitForStream("main")
             try agent.waitFor("is ended and started anew", instance: "main")

@@ -35,20 +35,11 @@ public final class ShiftedClock: Sendable {
         try withUnsafeBytes(of: seconds) { try file.write($0, at: 0) }
     }
 
-    /// Built once in each process, by the compiler that Swift brings along.
+    /// Built once in each process.
     private static let library: Result<String, any Error> = Result {
         let scratch = try ScratchDirectory()
         libraryDirectory.change { $0 = scratch }
-        let source = scratch.file("clock.c")
-        let built = scratch.file("clock.so")
-        try FileSystem.writeAtomically(source, Array(code.utf8))
-        try CommandRunner().check(
-            "/usr/bin/env",
-            ["clang", "-O1", "-shared", "-fPIC", "-o", built, source]
-        )
-        chmod(scratch.path, 0o755)
-        chmod(built, 0o755)
-        return built
+        return try PreloadedLibrary.build(code, in: scratch)
     }
 
     private static let libraryDirectory = Condition<ScratchDirectory?>(nil)

@@ -16,7 +16,8 @@ public final class InstanceCare {
         public var instances: [AgentReport.Instance] = []
         /// True when this agent does the work that concerns the whole vault.
         public var isLeading = false
-        /// True when an instance or a policy has changed since the last round.
+        /// True when an instance or a policy has changed since the last round, or WAL was lost:
+        /// what is due may be another thing now.
         public var isChanged = false
         /// Names this agent was given and nobody has added.
         public var unknown: [InstanceName] = []
@@ -135,10 +136,10 @@ public final class InstanceCare {
 
     // MARK: - Records
 
-    /// Reads the instances when one, or a policy, was changed by anybody; the names of the records
-    /// tell, since every change has a new one.
+    /// Reads the instances when one, a policy, or what is known of lost WAL was changed by anybody;
+    /// the names of the records tell, since every change has a new one.
     private func readRecords() throws -> Bool {
-        let now = try ["instance", "policy"].flatMap { kind in
+        let now = try ["instance", "policy", "wal-loss"].flatMap { kind in
             try vault.store.list(prefix: "r/\(kind)/").map(\.name)
         }
         guard now != fingerprint else { return false }

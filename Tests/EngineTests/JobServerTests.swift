@@ -198,13 +198,14 @@ struct JobServerTests {
             try protected.catchUp()
             try protected.succeed(["vault", "prune"])
             try protected.succeed(["vault", "prune", "--dry-run"])
+            try deletePoints(protected)
             let states = try jobs(protected, ["--all"]).dropFirst(before)
                 .filter { $0.kind != "stream" }
                 .map { "\($0.kind) \($0.state)" }
             #expect(
                 states.sorted() == [
                     "backup cancelled", "backup completed", "backup failed", "backup skipped",
-                    "prune completed",
+                    "delete completed", "delete failed", "prune completed",
                 ]
             )
             // Of the streams at most the first had something to fetch.
@@ -212,5 +213,19 @@ struct JobServerTests {
             let cancelled = try protected.pgkeep(["job", "watch", id])
             #expect(cancelled.exitCode == 1 && cancelled.errors.contains("with job cancel"))
         }
+    }
+
+    /// One point goes, the newest one must not; who only looks leaves no record.
+    private func deletePoints(_ protected: ProtectedServer) throws {
+        let delete = ["backup", "delete", "main", "--automatic"]
+        let points = try protected.points().map(\.id)
+        try #require(points.count == 2)
+        try protected.succeed(delete + [points[0], "--dry-run"])
+        #expect(try jobs(protected, ["--kind", "delete"]).isEmpty)
+        try protected.refuses(delete + [points[1]], .refused, ["newest recovery point"])
+        try protected.succeed(delete + [points[0]])
+        let deletions = try jobs(protected, ["--kind", "delete"])
+        #expect(deletions.map(\.point) == [nil, points[0]])
+        #expect(deletions.map(\.errorCode) == ["refused", nil])
     }
 }

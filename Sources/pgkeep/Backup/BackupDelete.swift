@@ -1,6 +1,7 @@
 import ArgumentParser
 import Domain
 import Engine
+import Vaulting
 
 /// `backup delete`
 struct BackupDelete: Verb {
@@ -37,9 +38,24 @@ struct BackupDelete: Verb {
 
     func answer(_ session: Session) throws -> PointDeletion.Report {
         let context = try session.context()
-        return try PointDeletion(
+        let record = try Instances.find(context, instance.name)
+        // Who only looks leaves no trace.
+        guard !dryRun else { return try delete(context, record) }
+        return try Job.run(context, kind: .delete, instance: record.name, trigger: "manual") {
+            job in
+            let report = try delete(job.context, record)
+            job.setPoint(report.id)
+            return report
+        }
+    }
+
+    private func delete(
+        _ context: JobContext,
+        _ record: InstanceRecord
+    ) throws -> PointDeletion.Report {
+        try PointDeletion(
             context: context,
-            instance: Instances.find(context, instance.name),
+            instance: record,
             point: point,
             reason: reason,
             isAutomatic: automatic,

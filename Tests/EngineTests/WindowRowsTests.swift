@@ -156,6 +156,24 @@ struct WindowRowsTests {
         }
     }
 
+    @Test func `row 25: one number is called retention and recovery window`() throws {
+        struct Policy: Decodable { var retentionDays: Int }
+        try ProtectedServer.with(.newest()) { protected in
+            try protected.succeed(["policy", "create", "fortnight", "--retention", "14"])
+            try protected.succeed(["instance", "change-policy", "main", "--policy", "fortnight"])
+            let show = ["policy", "show", "fortnight"]
+            #expect(try protected.ask(show, as: Policy.self).retentionDays == 14)
+            for words in [show, ["window", "show", "main"]] {
+                let lines = try protected.succeed(words).errors.split(separator: "\n")
+                let promises = lines.filter { $0.contains("14 days") }
+                #expect(promises.count == 1, "\(lines)")
+                for word in ["retention", "recovery window"] {
+                    #expect(promises.first?.contains(word) == true, "\(lines)")
+                }
+            }
+        }
+    }
+
     /// Only commits have times that recovery can stop at; heartbeats are such commits.
     @Test func `heartbeats let the window of an idle server grow, and spare standbys`() throws {
         let major = try #require(PostgresInstallation.testedMajors.last)

@@ -7,7 +7,7 @@ enum PolicyText {
         let policy = found.policy
         var facts = Facts()
         facts.add("name", policy.name.description)
-        facts.add("retention", Wording.count(policy.retentionDays, "day"))
+        facts.add("retention (recovery window)", Wording.count(policy.retentionDays, "day"))
         facts.add("backups due", schedule(policy))
         facts.add("may begin", policy.allowedHours?.description ?? "always")
         facts.add("sent at most", policy.maxRate.map { "\($0) kB/s" })

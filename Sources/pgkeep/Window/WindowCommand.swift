@@ -19,7 +19,8 @@ struct WindowShow: Verb {
         discussion: """
             The window is a set of intervals: every moment in one of them can be restored. Missing \
             WAL divides them, and each gap says why. An island is one backup that restores to its \
-            own end: give its id with --point.
+            own end: give its id with --point. How far back the window is meant to reach says the \
+            policy: its retention.
 
               pgkeep window show main
             """
@@ -28,20 +29,32 @@ struct WindowShow: Verb {
     @OptionGroup var instance: NameArgument
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    func answer(_ session: Session) throws -> RecoveryWindow {
-        let context = try session.context()
-        return try ArchiveSurvey(context, Instances.find(context, instance.name)).window
+    /// The window as JSON; what the policy promises of it is said in words only.
+    struct Answer: Encodable {
+        var window: RecoveryWindow
+        /// Nil when it cannot be read, which keeps no window from being shown.
+        var policy: Policy?
+
+        func encode(to encoder: any Encoder) throws { try window.encode(to: encoder) }
     }
 
-    func lines(_ answer: RecoveryWindow) -> [String] {
-        guard !answer.intervals.isEmpty else {
+    func answer(_ session: Session) throws -> Answer {
+        let context = try session.context()
+        let record = try Instances.find(context, instance.name)
+        let window = try ArchiveSurvey(context, record).window
+        return Answer(window: window, policy: try? Policies.of(context, record))
+    }
+
+    func lines(_ answer: Answer) -> [String] {
+        let window = answer.window
+        guard !window.intervals.isEmpty else {
             return ["Nothing can be restored yet: pgkeep backup create \(instance.text)"]
         }
         var table = Table(
             ["FROM (UTC)", "TO (UTC)", "FROM LSN", "TO LSN", "TLI", "POINTS", ""],
             numbers: [4, 5]
         )
-        for interval in answer.intervals {
+        for interval in window.intervals {
             table.add([
                 Wording.time(interval.earliest),
                 Wording.time(interval.end),
@@ -50,9 +63,15 @@ struct WindowShow: Verb {
                 interval.isIsland ? "island" : "",
             ])
         }
-        var lines = table.lines + answer.gaps.map(Self.line)
-        if let idle = answer.intervals.last?.idleWords { lines.append(idle) }
+        var lines = table.lines + window.gaps.map(Self.line)
+        if let idle = window.intervals.last?.idleWords { lines.append(idle) }
+        if let policy = answer.policy { lines.append(Self.promise(policy)) }
         return lines
+    }
+
+    private static func promise(_ policy: Policy) -> String {
+        let days = Wording.count(policy.retentionDays, "day")
+        return "policy \(policy.name): its retention of \(days) is the recovery window it promises"
     }
 
     private static func line(_ gap: RecoveryWindow.Gap) -> String {

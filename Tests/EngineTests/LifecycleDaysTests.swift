@@ -36,6 +36,20 @@ struct LifecycleDaysTests {
         return report
     }
 
+    /// What points keep of the policy they were made under.
+    private struct Terms: Decodable, Equatable {
+        struct Stamp: Decodable, Equatable { var name: String }
+        var id: String
+        var finishedAt: Timestamp
+        var expiresAt: Timestamp?
+        var policy: Stamp?
+    }
+
+    private func terms(_ protected: ProtectedServer) throws -> [Terms] {
+        struct List: Decodable { var points: [Terms] }
+        return try protected.ask(["backup", "list", "main"], as: List.self).points
+    }
+
     private func count(_ protected: ProtectedServer, _ target: [String]) throws -> String {
         let copy = try protected.restore(target)
         defer { try? copy.stop() }
@@ -74,6 +88,8 @@ struct LifecycleDaysTests {
     @Test func `row 99: resuming lets go once what has expired meanwhile`() throws {
         let prepare: (PostgresServer) throws -> Void = { try $0.psql("create table t (n int)") }
         try ProtectedServer.with(.newest(), prepare: prepare) { protected in
+            try protected.succeed(["policy", "create", "week", "--retention", "7"])
+            try protected.succeed(["instance", "change-policy", "main", "--policy", "week"])
             // Of two points of today the policy keeps one for seven days, an operator the other.
             let kept = try protected.ask(
                 [
@@ -85,7 +101,8 @@ struct LifecycleDaysTests {
             try protected.server.psql("insert into t values (1)")
             try protected.succeed(["instance", "stop", "main", "--retain", "forever", "--yes"])
             _ = try prune(protected, days: 8)
-            #expect(try protected.points().map(\.id) == [protected.firstPoint.id, kept.id])
+            let before = try terms(protected)
+            try #require(before.map(\.id) == [protected.firstPoint.id, kept.id])
             for _ in 0..<3 { try protected.server.psql("select pg_switch_wal(); checkpoint") }
             let late = try context(protected, days: 8)
             try late.vault.instances().change("main") {
@@ -97,11 +114,42 @@ struct LifecycleDaysTests {
                 trustsClock: true
             ).run()
             try handOver(protected)
-            let left = try protected.points().map(\.id)
-            #expect(left == [kept.id, resumed.point.id.description])
+            // The policy there was rules the new point; the kept one stays as it was.
+            let left = try terms(protected)
+            try #require(left.map(\.id) == [kept.id, resumed.point.id.description])
+            #expect(left[0] == before[1] && left[0].expiresAt == Timestamp("2099-01-01T00:00:00Z"))
+            #expect(before[0].policy?.name == "default" && left[1].policy?.name == "week")
+            let expiry = try #require(left[1].expiresAt).seconds(since: left[1].finishedAt)
+            #expect(abs(expiry - 7 * 86400) < 60)
             #expect(resumed.gap?.cause == .stopped)
             #expect(try count(protected, ["--point", kept.id]) == "0")
             #expect(try count(protected, []) == "1")
+        }
+    }
+
+    @Test func `row 58: of a deleted instance nothing is found once it is purged`() throws {
+        try ProtectedServer.with(.newest()) { protected in
+            let point = protected.firstPoint
+            let time = try #require(try protected.window().intervals.first).earliest
+            try protected.succeed([
+                "instance", "stop", "main", "--delete-data", "--reason", "test", "--confirm-name",
+                "main", "--yes",
+            ])
+            #expect(try prune(protected, days: 15).trash.map(\.fate) == [.purged])
+            let directory = protected.scratch.unusedPath("never")
+            let targets = [
+                [], ["--latest"], ["--time", "\(time)"], ["--lsn", point.stopLsn],
+                ["--point", point.id],
+            ]
+            for target in targets {
+                let start = ["restore", "start", "main", "--to-dir", directory]
+                try protected.refuses(start + target, .notFound, ["no instance"])
+            }
+            for line in [["backup", "list", "main"], ["window", "show", "main"]] {
+                try protected.refuses(line, .notFound, ["no instance"])
+            }
+            try protected.refuses(["backup", "show", point.id], .notFound, ["no recovery point"])
+            #expect(try FileSystem.info(directory) == nil)
         }
     }
 

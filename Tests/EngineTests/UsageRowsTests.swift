@@ -22,6 +22,7 @@ struct UsageRowsTests {
         struct Instance: Decodable {
             var name: String
             var state: String?
+            var deprovisioned: Bool
             var baseBytes: UInt64
             var walBytes: UInt64
             var metaBytes: UInt64
@@ -80,6 +81,67 @@ struct UsageRowsTests {
             try checkForecast(protected, after)
             try checkQuota(protected)
             try checkMetrics(protected)
+        }
+    }
+
+    @Test func `row 33: a server that is stopped takes what it took, and says so in words, too`()
+        throws
+    {
+        try ProtectedServer.with(.newest()) { protected in
+            try protected.server.psql("create table t as select generate_series(1, 9999)")
+            try protected.catchUp()
+            try protected.succeed(["vault", "prune"])
+            let before = try #require(try usage(protected).instances.first)
+            #expect(before.baseBytes > 0 && before.walBytes > 0 && !before.deprovisioned)
+            // Nothing can come of it any more, not even its last WAL.
+            try protected.server.stop()
+            let stop = ["instance", "stop", "main", "--retain", "forever", "--yes"]
+            try protected.succeed(stop + ["--reason", "decommissioned"])
+            for isPruned in [false, true] {
+                if isPruned { try protected.succeed(["vault", "prune"]) }
+                let after = try #require(try usage(protected).instances.first)
+                #expect(after.baseBytes == before.baseBytes && after.walBytes == before.walBytes)
+                #expect(after.state == "stopped-forever" && after.deprovisioned)
+                let words = try protected.succeed(["vault", "usage"]).errors
+                #expect(words.contains("main (stopped-forever)"), "\(words)")
+            }
+        }
+    }
+
+    @Test func `row 26: a passed quota is an open alert until it is raised, and no failed backup`()
+        throws
+    {
+        struct Alerts: Decodable {
+            struct Alert: Decodable {
+                var id: String
+                var state: String
+            }
+            var alerts: [Alert]
+        }
+        struct Jobs: Decodable {
+            struct Job: Decodable { var state: String }
+            var jobs: [Job]
+        }
+        try ProtectedServer.with(.newest()) { protected in
+            let clock = try ShiftedClock(in: protected.scratch)
+            protected.use(clock.variables)
+            func states() throws -> [String: String] {
+                try protected.succeed(["alert", "check"])
+                let all = try protected.ask(["alert", "list", "--all"], as: Alerts.self).alerts
+                return Dictionary(uniqueKeysWithValues: all.map { ($0.id, $0.state) })
+            }
+            try protected.succeed(["vault", "quota", "main", "1kB"])
+            #expect(try protected.backup().state == "completed")
+            let passed = try states()
+            #expect(passed["quota-exceeded/main"] == "open", "\(passed)")
+            #expect(passed["backup-failed/main"] == nil)
+            let jobs = try protected.ask(["job", "list", "--kind", "backup"], as: Jobs.self).jobs
+            #expect(jobs.count == 2 && jobs.allSatisfy { $0.state.hasPrefix("completed") })
+            try protected.succeed(["vault", "quota", "main", "100TiB"])
+            _ = try states()
+            // It must have been gone for five minutes.
+            try clock.advance(seconds: 301)
+            #expect(try states()["quota-exceeded/main"] == "resolved")
         }
     }
 

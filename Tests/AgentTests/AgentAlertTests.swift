@@ -13,7 +13,6 @@ struct AgentAlertTests {
             let server = try fixture.server(settings: ["max_slot_wal_keep_size": "16MB"])
             try server.psql("create table t (n int)")
             try fixture.add(server, "main")
-            let channel = try AlertFile(fixture)
             let first = try fixture.agent()
             try first.waitFor("a backup was taken", instance: "main")
             try first.waitForStream("main")
@@ -29,8 +28,15 @@ struct AgentAlertTests {
             }
             // The WAL is gone: that is told, and nobody is needed to mend it.
             let agent = try fixture.agent()
-            try channel.waitFor("opened", "window-gap/main:")
             try agent.waitFor("a backup was taken", instance: "main")
+            // Soon after; nobody needs to wait for the agent's next look.
+            try fixture.pgkeep("alert", "check")
+            struct Alerts: Decodable {
+                struct Alert: Decodable { var id: String }
+                var alerts: [Alert]
+            }
+            let alerts = try fixture.ask(["alert", "list", "--all"], as: Alerts.self).alerts
+            #expect(alerts.contains { $0.id.hasPrefix("window-gap/main:") }, "\(alerts)")
             try server.psql("insert into t values (2)")
             try fixture.waitForWAL(server, "main")
             let gaps = try fixture.status("main").gaps
@@ -55,9 +61,11 @@ struct AgentAlertTests {
             try server.psql("create table t ()")
             let failed = try fixture.runner.pgkeep(["backup", "create", "main"])
             #expect(!failed.succeeded && failed.errors.contains("blocked"), "\(failed.errors)")
+            try fixture.pgkeep("alert", "check")
             try channel.waitFor("opened", "backup-failed/main")
             #expect(unlink(blocked) == 0)
             try fixture.pgkeep("backup", "create", "main")
+            try fixture.pgkeep("alert", "check")
             try channel.waitFor("resolved", "backup-failed/main")
             try agent.end()
         }
@@ -120,6 +128,9 @@ struct AgentAlertTests {
             let after = try #require(try shifted.points("main").last)
             #expect(after.consistentAt.seconds(since: before.consistentAt) > 6 * 86_400)
             #expect(try shifted.status("main").gaps.isEmpty)
+            try shifted.pgkeep("alert", "check")
+            try clock.advance(seconds: 120)
+            try shifted.pgkeep("alert", "check")
             try channel.waitFor("resolved", "source-away/main")
             #expect(channel.events.count == 2, "\(channel.events)")
             try agent.end()

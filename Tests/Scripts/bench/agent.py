@@ -2,8 +2,10 @@
 
 import os
 import signal
+import statistics
 import subprocess
 import time
+import urllib.request
 
 from measure import environment, run, server_user
 from report import MIB, ratio
@@ -11,6 +13,7 @@ from server import Server
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+METRICS = "127.0.0.1:21499"
 
 
 class IdleServer(Server):
@@ -74,7 +77,7 @@ class IdleAgent:
             self.pgkeep("instance", "add", f"db{number}", "--source", server.conninfo)
         log = open(f"{self.directory}/agent.log", "wb")
         self.agent = subprocess.Popen(
-            [self.binary, "agent", "run"], cwd="/", env=self.environment,
+            [self.binary, "agent", "run", "--listen", METRICS], cwd="/", env=self.environment,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, **server_user())
 
     def streams(self):
@@ -90,6 +93,18 @@ class IdleAgent:
 
     def spent(self):
         return seconds(self.agent.pid) + sum(seconds(process) for process in self.streams())
+
+    def scrapes(self):
+        """Milliseconds of some scrapes, as far apart as Prometheus makes them at its hastiest."""
+        taken = []
+        for _ in range(11):
+            time.sleep(5)
+            begin = time.monotonic()
+            with urllib.request.urlopen(f"http://{METRICS}/metrics") as answer:
+                if f'name="db{self.count - 1}"' not in answer.read().decode():
+                    raise SystemExit("bench: the metrics lack an instance")
+            taken.append(1000 * (time.monotonic() - begin))
+        return taken
 
     def main(self):
         try:
@@ -109,6 +124,9 @@ class IdleAgent:
             ratio("resident memory of the largest stream, MiB",
                   max(resident(process) for process in streams) / MIB, 32)
             ratio("processor time, % of a core", 100 * used / self.span, 1)
+            taken = self.scrapes()
+            ratio("one scrape of /metrics, ms, median", statistics.median(taken), 50)
+            ratio("one scrape of /metrics, ms, slowest", max(taken), 50)
             own = seconds(self.agent.pid)
             print(f"    of it in {own:.1f} s since its start: the agent and what it ran to an end;"
                   f" {sum(seconds(process) for process in streams):.1f} s in streams")

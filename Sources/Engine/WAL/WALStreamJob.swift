@@ -153,12 +153,7 @@ public final class WALStreamJob {
         refresh()
         let now = context.clock.monotonicSeconds
         resting = resting.filter { $0.value > now }
-        let reached = try SourceEndpoints(
-            context,
-            instance,
-            instance.walFrom,
-            applicationName: options.applicationName
-        ).reach(resting: lacking.union(resting.keys))
+        let reached = try endpoints.reach(resting: lacking.union(resting.keys))
         StoppedServer.forget(context, instance.systemIdentifier)
         noteReached(reached)
         let leg = StreamLeg(
@@ -176,6 +171,16 @@ public final class WALStreamJob {
             if leg.total.bytes > 0 { lacking = [] }
         }
         return try leg.run(gaps) && place.wanted == nil
+    }
+
+    /// The servers to stream from, as the record names them now.
+    private var endpoints: SourceEndpoints {
+        SourceEndpoints(
+            context,
+            instance,
+            instance.walFrom,
+            applicationName: options.applicationName
+        )
     }
 
     private func noteReached(_ reached: SourceEndpoints.Reached) {
@@ -240,14 +245,7 @@ public final class WALStreamJob {
     /// A stream that finds the vault full from its beginning has not been at the server yet: who
     /// watches the slot must know where it is.
     private func showPlace() {
-        guard place.now.address == nil,
-            let reached = try? SourceEndpoints(
-                context,
-                instance,
-                instance.walFrom,
-                applicationName: options.applicationName
-            ).reach()
-        else { return }
+        guard place.now.address == nil, let reached = try? endpoints.reach() else { return }
         reached.connection.close()
         noteReached(reached)
     }
@@ -262,12 +260,7 @@ public final class WALStreamJob {
 
     /// Gives the slot up without streaming: the server comes first.
     private func giveUp() throws {
-        let reached = try SourceEndpoints(
-            context,
-            instance,
-            instance.walFrom,
-            applicationName: options.applicationName
-        ).reach()
+        let reached = try endpoints.reach()
         _ = try gaps.beginning(on: reached, of: instance, limit: limit)
     }
 

@@ -1,45 +1,17 @@
-public import Domain
+internal import Domain
 internal import Glibc
 public import Platform
 
 /// Runs START_REPLICATION on a replication connection: receives WAL and reports positions.
 public final class WALStream {
-    /// Where and how to stream.
-    public struct Options: Sendable {
-        /// The physical slot that keeps WAL for us, if any.
-        public var slot: String?
-        /// The first byte wanted; a segment's start, so that archived files are whole.
-        public var start: LSN
-        /// The timeline to stream.
-        public var timeline: TimelineID
-        /// Seconds between status messages when nothing else makes us send one; lowered to a sixth
-        /// of the server's wal_sender_timeout.
-        public var statusInterval = 10.0
-        /// Seconds of silence after which the server counts as dead; lowered to the server's
-        /// wal_sender_timeout, but not below 10.
-        ///
-        /// It is asked for a sign of life at half of that.
-        public var silenceLimit = 60.0
-        /// Seconds the handler may have no room before the server is let go: it must not wait for
-        /// a disk of ours when it shuts down.
-        public var roomLimit = 30.0
-        /// Seconds to wait for the handler's flush before the server's question is answered.
-        public var flushWait = 1.0
-
-        /// Streams `timeline` from `start`.
-        public init(slot: String?, start: LSN, timeline: TimelineID) {
-            self.slot = slot
-            self.start = start
-            self.timeline = timeline
-        }
-    }
-
     /// Seconds a server may take to end the stream once we asked.
     private static let stopWait = 20.0
     /// A busy server may be silent for so long.
     private static let silenceMin = 10.0
     /// Seconds without new bytes after which the handler may flush although more is announced.
     private static let pause = 0.2
+    /// Seconds for which what a busy server sends may gather in the socket, to be read at once.
+    private static let gathering = 0.002
 
     private let connection: Connection
     private let options: Options
@@ -53,6 +25,7 @@ public final class WALStream {
     private var reported = (written: LSN.zero, flushed: LSN.zero)
     private var reportedAt = 0.0
     private var isIdle = false
+    private var flushAskedAt = -Double.infinity
     private var fullSince: Double?
     /// What was durable when the server got an answer that claims nothing.
     private var lateAt: LSN?
@@ -98,6 +71,8 @@ public final class WALStream {
         statusInterval = min(options.statusInterval, limit)
         silenceLimit = min(options.silenceLimit, max(limit * 6, Self.silenceMin))
         conversation = WALStreamProtocol(start: options.start, slot: options.slot)
+        let names = try connection.setting("synchronous_standby_names")
+        control.noteCommits(wait: names != nil && names != "")
     }
 
     private func run() throws -> WALStreamEnd {
@@ -193,10 +168,16 @@ public final class WALStream {
     /// Nothing has arrived: let the handler flush, report, and wait for whatever comes first.
     private func rest() throws {
         let isCaughtUp = conversation.received >= conversation.serverEnd
-        if isCaughtUp { try idle() }
+        let pause = secondsToFlush
+        if isCaughtUp && pause <= 0 { try idle() }
         try reportWhenDue()
         try stopWhenAsked()
         guard conversation.next == .copy else { return }
+        if isCaughtUp && !isIdle && stopDeadline == nil {
+            // Nobody waits for this WAL yet, so more of it may gather before anybody is woken.
+            _ = try wait(seconds: min(pause, Self.gathering), forServer: false)
+            return
+        }
         let now = clock.monotonicSeconds
         if let stopDeadline, now > stopDeadline {
             throw PgkeepError(.sourceBroken, "the server did not end the stream when asked")
@@ -213,7 +194,14 @@ public final class WALStream {
     private func idle() throws {
         guard !isIdle, stopDeadline == nil else { return }
         isIdle = true
+        flushAskedAt = clock.monotonicSeconds
         try handler.idle()
+    }
+
+    /// Until the handler is to be asked to flush again.
+    private var secondsToFlush: Double {
+        if control.current.commitsWait { return 0 }
+        return flushAskedAt + options.flushPause - clock.monotonicSeconds
     }
 
     /// Counts only time spent waiting: how long the handler takes says nothing about the server.

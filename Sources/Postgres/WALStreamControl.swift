@@ -14,6 +14,7 @@ public final class WALStreamControl: Sendable {
         var received = LSN.zero
         var target: LSN?
         var stopRequested = false
+        var commitsWait = false
     }
 
     private let state = Condition(State())
@@ -56,6 +57,18 @@ public final class WALStreamControl: Sendable {
     public func stop(at target: LSN) {
         state.change { $0.target = target }
         wake()
+    }
+
+    /// Tells whether commits of the server may wait for a report, as they do for a synchronous
+    /// standby. The stream itself asks when it begins. True when that is news.
+    @discardableResult
+    public func noteCommits(wait: Bool) -> Bool {
+        let isNews = state.change { state in
+            defer { state.commitsWait = wait }
+            return state.commitsWait != wait
+        }
+        if isNews { wake() }
+        return isNews
     }
 
     /// The end of what the stream has received; zero before it began.

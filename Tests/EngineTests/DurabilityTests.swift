@@ -129,6 +129,21 @@ struct DurabilityTests {
         )
     }
 
+    @Test func `a running stream sees that commits begin to wait for it, and that they end to`()
+        throws
+    {
+        try ProtectedServer.with(.required(PostgresInstallation.newest().major)) { protected in
+            let stream = try protected.startStream(["--watch-every", "1"])
+            try protected.makeSynchronous()
+            try stream.waitForOutput("commits of the server may wait now")
+            try protected.server.psql("create table t ()")
+            try protected.server.addSettings(["synchronous_standby_names": "''"])
+            try protected.server.reload()
+            try stream.waitForOutput("commits of the server wait no longer")
+            #expect(stream.interrupt().succeeded)
+        }
+    }
+
     private func checkpoint(in control: String) -> LSN? {
         let line = control.split(separator: "\n").first { $0.hasPrefix("Latest checkpoint loc") }
         return line?.split(separator: " ").last.flatMap { LSN(String($0)) }

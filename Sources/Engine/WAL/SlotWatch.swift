@@ -54,6 +54,8 @@ struct SlotReading: Sendable {
     var pressure: SlotPressure?
     /// What could not be read, and why.
     var note: String?
+    /// Whether the server's commits may wait for standbys; nil when nothing could be read.
+    var commitsWait: Bool?
 }
 
 /// The watch's thread: one look after the other, and what it has said already.
@@ -85,6 +87,10 @@ private struct Round {
         } catch {
             if context.token.isCancelled { return nil }
             return SlotReading(note: "the slot cannot be read: \(error)")
+        }
+        // Set or taken back by a reload of the server, which a stream in COPY does not hear of.
+        if let wait = reading.commitsWait, place.now.control?.noteCommits(wait: wait) == true {
+            context.log.notice("commits of the server \(wait ? "may wait now" : "wait no longer")")
         }
         let warning = reading.pressure?.warning
         if let warning, warning.prefix(24) != said?.prefix(24) {
@@ -232,7 +238,8 @@ extension SlotReading {
                 CASE WHEN pg_catalog.pg_is_in_recovery()
                 THEN coalesce(pg_catalog.pg_last_wal_receive_lsn(),
                     pg_catalog.pg_last_wal_replay_lsn())
-                ELSE pg_catalog.pg_current_wal_lsn() END, s.restart_lsn)::bigint
+                ELSE pg_catalog.pg_current_wal_lsn() END, s.restart_lsn)::bigint,
+                pg_catalog.current_setting('synchronous_standby_names') <> ''
             FROM pg_catalog.pg_replication_slots AS s
             WHERE s.slot_name = \(SQL.literal(name)) AND s.slot_type = 'physical'
             """
@@ -244,7 +251,8 @@ extension SlotReading {
                 safeBytes: row[1].flatMap { Int64($0) }.map { UInt64(max(0, $0)) },
                 state: row[0] ?? "lost",
                 limitBytes: limit
-            )
+            ),
+            commitsWait: row[3] == "t"
         )
     }
 
@@ -265,6 +273,7 @@ extension SlotReading {
         return try token.whileCancellable({ connection.breakOff() }) {
             let end = try connection.identifySystem().position
             let slot = try ReplicationSlots.read(name, replication: connection, sql: nil)
+            let names = try connection.setting("synchronous_standby_names")
             let note =
                 "safe_wal_size cannot be read, for which the role needs an SQL login:"
                 + " \(why.message)"
@@ -276,7 +285,8 @@ extension SlotReading {
                     retainedBytes: end > kept ? end - kept : 0,
                     limitBytes: limit
                 ),
-                note: note
+                note: note,
+                commitsWait: names != nil && names != ""
             )
         }
     }

@@ -157,6 +157,8 @@ void pgkeep_read_ahead(int fd, int64_t offset, int64_t length) {
     (void)posix_fadvise(fd, offset, length, POSIX_FADV_WILLNEED);
 }
 
+void pgkeep_release_cache(int fd) { (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
+
 void pgkeep_wipe(void *bytes, size_t length) { explicit_bzero(bytes, length); }
 
 int pgkeep_terminal_columns(int fd) {

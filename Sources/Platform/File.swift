@@ -138,6 +138,9 @@ public final class File: @unchecked Sendable {
         pgkeep_read_ahead(descriptor, Int64(offset), Int64(length))
     }
 
+    /// Advises that what is durable of the file will not be read soon.
+    public func releaseCache() { pgkeep_release_cache(descriptor) }
+
     /// Cuts or extends the file to `length` bytes.
     public func truncate(to length: UInt64) throws(PgkeepError) {
         guard ftruncate(descriptor, Int(length)) == 0 else { throw .system("truncate", path) }

@@ -97,6 +97,8 @@ final class FileObjectWriter: ObjectWriter {
         }
     }
 
+    func releaseCache() { file.releaseCache() }
+
     private func syncBytes() throws {
         try file.syncData()
         guard let visibleName, !isNameDurable else { return }

@@ -130,4 +130,13 @@ public protocol ObjectWriter: AnyObject {
 
     /// Removes all that was written; the writer is finished. Does nothing after `publish`.
     func discard() throws
+
+    /// Advises that nobody will read soon what is durable, so that the memory which holds it may
+    /// serve others. Also after `publish`.
+    func releaseCache()
+}
+
+extension ObjectWriter {
+    /// Nothing is cached by default.
+    public func releaseCache() {}
 }

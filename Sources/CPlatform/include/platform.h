@@ -43,6 +43,9 @@ int pgkeep_start_writeback(int fd, int64_t offset, int64_t length);
 // Advice to read `length` bytes from `offset` ahead; failure means nothing.
 void pgkeep_read_ahead(int fd, int64_t offset, int64_t length);
 
+// Advice that the clean pages of a file will not be read soon; failure means nothing.
+void pgkeep_release_cache(int fd);
+
 // Overwrites memory in a way the compiler may not remove.
 void pgkeep_wipe(void *bytes, size_t length);
 

@@ -18,6 +18,7 @@ final class JournalKeeper {
     private let board: StreamBoard
     private let meter: ProgressMeter
     private let room: StoreRoom?
+    private let keepsCache: Bool
     /// Bytes taken since the store was last asked for its room.
     private var unasked: UInt64 = 0
 
@@ -35,6 +36,7 @@ final class JournalKeeper {
     /// - Parameters:
     ///   - session: the session whose lease covers the journals.
     ///   - archive: what was there before: leftovers of earlier sessions are settled with it.
+    ///   - keepsCache: see `WALJournalWriter.keepsCache`.
     init(
         vault: Vault,
         system: SystemIdentifier,
@@ -46,7 +48,8 @@ final class JournalKeeper {
         control: WALStreamControl,
         board: StreamBoard,
         meter: ProgressMeter,
-        room: StoreRoom? = nil
+        room: StoreRoom?,
+        keepsCache: Bool
     ) {
         precondition(start.rawValue % size.bytes == 0, "a journal begins with its segment")
         self.vault = vault
@@ -59,6 +62,7 @@ final class JournalKeeper {
         self.board = board
         self.meter = meter
         self.room = room
+        self.keepsCache = keepsCache
         sealer = SegmentSealer(control: control, board: board)
         position = start
         // A record may run into the first segment from the one archived before; without its
@@ -151,6 +155,7 @@ final class JournalKeeper {
             leftovers: archive.leftovers(of: segment)
         )
         begun.alarm = { [board] in board.note($0) }
+        begun.keepsCache = keepsCache
         journal = begun
         return begun
     }

@@ -112,7 +112,8 @@ final class StreamLeg {
             meter: context.meter,
             token: context.token,
             clock: context.clock,
-            room: room
+            room: room,
+            keepsCache: options.untilCaughtUp
         )
         try report.tellConnected(to: reached, at: start)
         place.change { place in

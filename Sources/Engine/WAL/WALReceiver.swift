@@ -16,6 +16,8 @@ struct WALReceiver {
     let clock: any Clock
     /// What must stay free in the vault's store; nil: it is filled to the last byte.
     var room: StoreRoom?
+    /// See `WALJournalWriter.keepsCache`.
+    var keepsCache = true
 
     /// Streams from `start`, the first byte of a segment, until the control stops it, the token is
     /// cancelled, the timeline ends or the server stops. All that was received is durable on
@@ -47,7 +49,8 @@ struct WALReceiver {
                 control: control,
                 board: board,
                 meter: meter,
-                room: room
+                room: room,
+                keepsCache: keepsCache
             )
         )
         let journal = Thread<Void>("wal-journal") {

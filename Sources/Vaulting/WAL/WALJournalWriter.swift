@@ -18,6 +18,9 @@ public final class WALJournalWriter: @unchecked Sendable {
     public private(set) var durable: LSN
     /// Called for content that contradicts what is archived; on the calling thread.
     public var alarm: (WALDivergence) -> Void = { _ in }
+    /// False: the finished segment gives up its place in the system's cache. Who archives for
+    /// months beside a server must not take the server's memory for bytes that nobody reads.
+    public var keepsCache = true
 
     private let vault: Vault
     private var writer: WALObjectWriter
@@ -123,6 +126,7 @@ public final class WALJournalWriter: @unchecked Sendable {
         let outcome = try publish(final, as: target)
         // The content is safe under a name of its own; the journal has done its duty.
         if final !== writer { try writer.discard() }
+        if !keepsCache { final.releaseCache() }
         durable = position
         try settleLeftovers(against: target)
         return outcome

@@ -106,6 +106,9 @@ final class WALObjectWriter {
     /// Makes the closed object durable under `name`; false when that is taken.
     func publish(as name: WALObjectName) throws -> Bool { try sink.publish(as: name.object) }
 
+    /// Advises that nobody will read the object soon.
+    func releaseCache() { sink.releaseCache() }
+
     /// Removes what was written.
     func discard() throws { try sink.discard() }
 

@@ -10,6 +10,8 @@ import time
 from measure import environment, run, server_user
 from report import MIB, ratio, rotated
 
+CLIENTS = 4
+
 # Bytes no compressor shrinks much, ready to be copied into WAL: making them must not be what the
 # server is busy with.
 PAYLOAD = """
@@ -53,7 +55,7 @@ class Streamer:
     def position(self, server):
         """(bytes, seconds) it is behind; None while it does not stream."""
         row = server.sql(
-            "select pg_wal_lsn_diff(pg_current_wal_flush_lsn(), coalesce(flush_lsn, '0/0')),"
+            "select coalesce(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), flush_lsn), 0),"
             " coalesce(extract(epoch from flush_lag), 0) from pg_stat_replication"
             f" where application_name = '{self.application}' and state = 'streaming'")
         return tuple(float(value) for value in row.split("|")) if row else None
@@ -74,13 +76,17 @@ class Source:
         self.runs = bench.runs
         self.scale = int(os.environ.get("BENCH_SCALE") or 70)
         self.seconds = int(os.environ.get("BENCH_LOAD_SECONDS") or 20)
-        archive = f"{self.directory}/source-receivewal"
-        self.archive = archive
+        self.wal = int(os.environ.get("BENCH_WAL_MB") or 1024) * MIB
+        self.archive = f"{self.directory}/source-receivewal"
+        receivewal = bench.client("pg_receivewal") + [
+            "-d", f"{self.server.conninfo} application_name=bench_receivewal", "-D", self.archive,
+            "-S", "bench_source", "--no-loop"]
         self.streamers = [
             Streamer("no streamer", None, None, ""),
-            Streamer("pg_receivewal", bench.client("pg_receivewal") + [
-                "-d", f"{self.server.conninfo} application_name=bench_receivewal", "-D", archive,
-                "-S", "bench_source", "--synchronous", "--no-loop"], None, "bench_receivewal"),
+            # Durable before it says so, as pgkeep is; without, it syncs whole segments only.
+            Streamer("pg_receivewal --synchronous", receivewal + ["--synchronous"], None,
+                     "bench_receivewal"),
+            Streamer("pg_receivewal", receivewal, None, "bench_receivewal"),
         ]
         if hasattr(bench, "pgkeep"):
             own = bench.pgkeep.beside("source-vault", "source")
@@ -103,9 +109,8 @@ class Source:
         with open(script, "w") as file:
             file.write(LOAD.format(bytes=bytes))
         os.chmod(script, 0o644)
-        command = [self.server.program("pgbench"), "-n", "-c", "4", "-j", "1", "-T",
-                   str(self.seconds), "-f", script, "-D", f"scale={self.scale}", *arguments,
-                   self.server.conninfo]
+        command = [self.server.program("pgbench"), "-n", "-c", str(CLIENTS), "-j", "1", "-f", script,
+                   "-D", f"scale={self.scale}", *arguments, self.server.conninfo]
         return subprocess.Popen(command, cwd="/", env=environment(), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 **server_user())
@@ -128,22 +133,27 @@ class Source:
     def throughput(self):
         rates = {streamer: [] for streamer in self.streamers}
         wal = []
-        for round in range(self.runs):
+        # Neighbours of the machine come and go; against the next run they weigh less.
+        runs = max(self.runs, 5)
+        transactions = self.wal // CLIENTS // 16_800
+        for round in range(runs):
             for streamer in rotated(self.streamers, round):
                 self.reset()
                 streamer.start(self.server)
                 before = self.written()
-                rates[streamer].append(self.end(self.pgbench(16_384)))
+                rates[streamer].append(self.end(self.pgbench(16_384, "-t", str(transactions))))
                 wal.append(self.written() - before)
                 streamer.stop()
-        print(f"\nthroughput of pgbench beside a streamer, {self.seconds} s each, median of"
-              f" {self.runs}, {statistics.median(wal) / MIB:.0f} MiB of WAL in each")
-        medians = {streamer.name: statistics.median(rates[streamer]) for streamer in rates}
-        for name, rate in medians.items():
-            print(f"  {name:32} {rate:8.0f} tps")
-        if "pgkeep wal stream" in medians:
-            ratio("lost beside pgkeep, of that beside pg_receivewal",
-                  1 - medians["pgkeep wal stream"] / medians["pg_receivewal"], 0.05)
+        print(f"\nthroughput of pgbench beside a streamer, median of {runs},"
+              f" {statistics.median(wal) / MIB:.0f} MiB of WAL in each")
+        for streamer in self.streamers:
+            print(f"  {streamer.name:32} {statistics.median(rates[streamer]):8.0f} tps")
+        own = self.streamers[-1]
+        if not own.name.startswith("pgkeep"):
+            return
+        for peer in self.streamers[1:-1]:
+            lost = statistics.median(1 - a / b for a, b in zip(rates[own], rates[peer]))
+            ratio(f"lost beside pgkeep, of that beside {peer.name}", lost, 0.05)
 
     def lag(self):
         rate = 50_000_000 // 65_536
@@ -153,7 +163,8 @@ class Source:
             for _ in range(self.runs):
                 self.reset()
                 streamer.start(self.server)
-                load = self.pgbench(65_000, "--rate", str(rate))
+                load = self.pgbench(
+                    65_000, "-T", str(self.seconds), "--rate", str(rate))
                 before, begin = self.written(), time.monotonic()
                 most = [0.0, 0.0]
                 while load.poll() is None:

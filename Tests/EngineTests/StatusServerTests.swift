@@ -200,4 +200,30 @@ struct StatusServerTests {
             #expect(report.outcome("slot") == "failure")
         }
     }
+
+    @Test func `doctor examines every server, and one that is sound will do`() throws {
+        let major = try #require(PostgresInstallation.testedMajors.last)
+        try ProtectedServer.with(PostgresInstallation.required(major)) { protected in
+            let standby = try protected.server.createStandby()
+            try protected.succeed(["instance", "add", "main", "--source", standby.conninfo])
+            func outcomes(_ check: String) throws -> [String] {
+                let report = try doctor(protected).findings.filter { $0.check == check }
+                #expect(report.allSatisfy { $0.what.hasPrefix("at ") })
+                #expect(Set(report.map(\.what)).count == report.count)
+                return report.map(\.outcome)
+            }
+            #expect(try outcomes("connect") == ["ok", "ok"])
+            #expect(try outcomes("identity") == ["ok", "ok"])
+
+            try standby.stop()
+            #expect(try outcomes("connect") == ["ok", "warning"])
+            try standby.start()
+            try protected.server.stop()
+            // The standby has no slot yet, so with it alone nothing is sound.
+            #expect(try outcomes("connect") == ["failure", "ok"])
+            #expect(try outcomes("slot") == ["failure"])
+            try protected.server.start()
+            #expect(try doctor(protected).failures == 0)
+        }
+    }
 }

@@ -68,9 +68,16 @@ public struct DoctorReport: Sendable, Encodable {
 /// The checks made of one subject: what throws becomes a failure with its own hint.
 struct Examination {
     let subject: String
+    /// Begins the text of each finding.
+    private let place: String
     private(set) var findings: [DoctorReport.Finding] = []
 
-    init(of subject: String) { self.subject = subject }
+    init(of subject: String, place: String = "") {
+        self.subject = subject
+        self.place = place
+    }
+
+    mutating func add(_ others: [DoctorReport.Finding]) { findings += others }
 
     mutating func add(
         _ outcome: DoctorReport.Outcome,
@@ -83,7 +90,7 @@ struct Examination {
                 subject: subject,
                 check: check,
                 outcome: outcome,
-                what: what,
+                what: place + what,
                 fix: fix
             )
         )

@@ -10,7 +10,9 @@ struct DoctorVerb: Verb {
         abstract: "Check everything protection depends on, and say how to mend it.",
         discussion: """
             The vault: keys, writing, space and days left, quotas. Each server: login, rights, \
-            settings, slot, clock, archiving, the stream. This host: the programs a restore needs. \
+            settings, slot, clock, archiving, the stream; where an instance has several, one that \
+            is sound will do, and what is wrong with another is a warning. This host: the programs \
+            a restore needs. \
             The exit code is the number of failures (at most 50); warnings do not count.
 
               pgkeep doctor

@@ -144,6 +144,36 @@ private struct Note: Codable, Sendable, Equatable {
         #expect(try thrownCode { _ = try notes.read("a") } == .integrity)
     }
 
+    @Test func `a damaged record is taken up at the newest revision that can be read`() throws {
+        let wal = try WALFixture()
+        let notes = notes(wal)
+        let none = Note(text: "nothing known")
+        #expect(try !notes.mend("a", orElse: none))
+        try notes.create("a", Note(text: "x"))
+        try notes.change("a") { $0.count = 1 }
+        try notes.change("a") { $0.count = 2 }
+        let last = try #require(try notes.read("a"))
+        #expect(try !notes.mend("a", orElse: none))
+        try damage(wal, revision: 3)
+        #expect(try notes.mend("a", orElse: none))
+        let taken = try #require(try notes.read("a"))
+        #expect(taken.value == Note(text: "x", count: 1) && taken.revision == 4)
+        #expect(try !notes.mend("a", orElse: none))
+        #expect(try thrownCode { try notes.update(last, to: none) } == .busy)
+        try notes.update(taken, to: Note(text: "x", count: 5))
+
+        for revision in 4...5 { try damage(wal, revision: revision) }
+        #expect(try notes.mend("a", orElse: none))
+        #expect(try notes.read("a")?.value == none)
+    }
+
+    private func damage(_ wal: WALFixture, revision: Int) throws {
+        let name = ObjectName("r/note/a/000000000\(revision)")
+        guard var bytes = wal.store.peek(name) else { return }
+        bytes[bytes.count / 2] ^= 1
+        wal.store.overwrite(name, with: bytes)
+    }
+
     @Test func `an instance is kept without any password`() throws {
         let wal = try WALFixture()
         let name = try InstanceName(checking: "main")

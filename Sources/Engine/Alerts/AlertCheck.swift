@@ -61,6 +61,8 @@ public struct AlertCheck {
         let routes = channels.values.map(\.route).sorted { $0.channel < $1.channel }
         let mutes = try Channels.mutes(context).map(\.mute)
         let claimant = "\(ActivityLog.actor)/\(UInt64.random(in: 0...UInt64.max))"
+        var events = events
+        if try AlertRecord.mend(context) { events.append(Self.damage) }
         var board = try AlertRecord.read(context)
         var survey = try AlertSurvey(context, board)
         var readAt = context.clock.monotonicSeconds
@@ -100,6 +102,13 @@ public struct AlertCheck {
         report.pending = board.deliveries.count { $0.state == .pending }
         return report
     }
+
+    /// Told with every channel that takes warnings: it may have been done to silence alerts.
+    private static let damage = AlertCondition(
+        .guardChanged,
+        "the record of alerts was damaged, and goes on from an earlier state",
+        next: "pgkeep vault check"
+    )
 
     /// Notes how tries ended.
     static func note(

@@ -13,6 +13,18 @@ enum AlertRecord {
         try context.vault.alertBoards(clock: context.clock).read(id)?.value ?? AlertBoard()
     }
 
+    /// Goes on from an earlier state, or from none, when the board is damaged: alerts must not stay
+    /// silent for it, and what is told twice does no harm. True when that was so.
+    static func mend(_ context: JobContext) throws -> Bool {
+        do {
+            return try context.vault.alertBoards(clock: context.clock)
+                .mend(id, orElse: AlertBoard())
+        } catch let error as PgkeepError where error.code == .busy {
+            // Another host has done it, and tells of it.
+            return false
+        }
+    }
+
     /// Changes the board by `body`, again from what is there whenever another host was faster.
     /// Nothing is written when nothing changes. Durable on return.
     static func change<Result>(

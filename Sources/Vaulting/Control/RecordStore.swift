@@ -71,14 +71,18 @@ public struct RecordStore<Value: Codable & Sendable>: Sendable {
 
     /// As `list`, without those that cannot be read.
     ///
-    /// - Parameter isWanted: whether a record of that id is to be read at all.
+    /// - Parameters:
+    ///   - isWanted: whether a record of that id is to be read at all.
+    ///   - unreadable: called with the id of each that cannot be read, and why.
     public func listReadable(
-        _ isWanted: (String) -> Bool = { _ in true }
+        _ isWanted: (String) -> Bool = { _ in true },
+        unreadable: (String, PgkeepError) -> Void = { _, _ in }
     ) throws -> [StoredRecord<Value>] {
         try ids().filter(isWanted).compactMap { id in
             do {
                 return try read(id)
             } catch let error as PgkeepError where error.isDamage {
+                unreadable(id, error)
                 return nil
             }
         }.filter { $0.value != nil }
@@ -154,6 +158,40 @@ public struct RecordStore<Value: Codable & Sendable>: Sendable {
     /// forgotten and nobody's late change brings it back.
     public func remove(_ record: StoredRecord<Value>) throws { try update(record, to: nil) }
 
+    /// Takes up a record whose newest revision is damaged, so that it can be changed again: its
+    /// newest one that can be read, or else `fallback`, is written as the next. False when nothing
+    /// is damaged.
+    ///
+    /// For records that may lose their last changes. The damaged object stays until later changes
+    /// tidy it away. One of a newer format is none. Throws `.busy` when somebody else was faster.
+    public func mend(_ id: String, orElse fallback: Value) throws -> Bool {
+        do {
+            _ = try latest(id)
+            return false
+        } catch let error as PgkeepError where error.code == .integrity {}
+        let names = try vault.store.list(prefix: prefix(id)).map(\.name)
+        guard let last = names.last,
+            let revision = UInt64(last.text.dropFirst(prefix(id).utf8.count))
+        else { return false }
+        var found: Envelope?
+        for name in names.dropLast().reversed() where found == nil {
+            do {
+                found = try envelope(id, name)
+            } catch let error as PgkeepError where error.isDamage {}
+        }
+        let base = Envelope(
+            kind: kind,
+            id: id,
+            revision: revision,
+            stamp: "damaged",
+            before: found.map { [$0.stamp] + $0.before } ?? [],
+            at: clock.now,
+            value: nil
+        )
+        _ = try write(id, found.map(\.value) ?? fallback, after: base)
+        return true
+    }
+
     private func write(
         _ id: String,
         _ value: Value?,
@@ -203,15 +241,20 @@ public struct RecordStore<Value: Codable & Sendable>: Sendable {
         while true {
             guard let last = try vault.store.list(prefix: prefix(id)).last else { return nil }
             // Gone means that newer ones have come meanwhile.
-            guard let content = try vault.readInfo(last.name, kind: .record, system: nil) else {
-                continue
-            }
-            let found = try ControlJSON.decode(Envelope.self, content, "the record \(last.name)")
-            guard found.kind == kind, found.id == id, name(id, found.revision) == last.name else {
-                throw PgkeepError.damaged(last.name, "it is another record")
-            }
-            return found
+            if let found = try envelope(id, last.name) { return found }
         }
+    }
+
+    /// What an object holds; nil when it is gone.
+    private func envelope(_ id: String, _ object: ObjectName) throws -> Envelope? {
+        guard let content = try vault.readInfo(object, kind: .record, system: nil) else {
+            return nil
+        }
+        let found = try ControlJSON.decode(Envelope.self, content, "the record \(object)")
+        guard found.kind == kind, found.id == id, name(id, found.revision) == object else {
+            throw PgkeepError.damaged(object, "it is another record")
+        }
+        return found
     }
 
     private func prefix(_ id: String) -> String { "\(VaultNames.recordsPrefix)\(kind)/\(id)/" }

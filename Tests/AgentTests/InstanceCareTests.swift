@@ -87,6 +87,23 @@ import Vaulting
         #expect(try first.round().owned == [one, two])
     }
 
+    @Test func `the damaged record of one instance ends the care for no other`() throws {
+        let agents = try Agents()
+        let one = try agents.add("one", 1)
+        let two = try agents.add("two", 2)
+        let living = agents.care()
+        #expect(try living.round().owned == [one, two])
+        let name: ObjectName = "r/instance/two/0000000001"
+        var bytes = try #require(agents.store.peek(name))
+        bytes[bytes.count / 2] ^= 1
+        agents.store.overwrite(name, with: bytes)
+        // Who knew it goes on by what it knew.
+        let three = try agents.add("three", 3)
+        #expect(try living.round().owned == [one, three, two])
+        living.releaseAll()
+        #expect(try agents.care().round().owned == [one, three])
+    }
+
     @Test func `eight periods without a sign hand an instance over, however alive the process`()
         throws
     {

@@ -100,6 +100,55 @@ struct AlertCheckTests {
         #expect(receiver.all.dropFirst(before) == ["chat: opened backup-failed/main"])
     }
 
+    @Test(arguments: [true, false])
+    func `a damaged board is told and silences nothing`(isOlderReadable: Bool) throws {
+        try check()
+        try addChannel("chat")
+        try check()
+        try end(.failed, .storeFull)
+        try check()
+        let store = fixture.instance.store
+        let revisions = try store.list(prefix: "r/alert/board/").map(\.name)
+        for name in isOlderReadable ? revisions.suffix(1) : revisions[...] {
+            var bytes = try #require(store.peek(name))
+            bytes[bytes.count / 2] ^= 1
+            store.overwrite(name, with: bytes)
+        }
+        #expect(throws: PgkeepError.self) { try open() }
+        let before = receiver.all.count
+        try end(.failed, .storeFull)
+        try check()
+        let told = receiver.all.dropFirst(before)
+        #expect(told.contains("chat: opened guard-changed/vault"))
+        #expect(try open().contains("backup-failed/main"))
+        // It is whole again: nothing is said twice, and changes are made.
+        let after = receiver.all.count
+        try check()
+        #expect(receiver.all.count == after)
+    }
+
+    @Test func `the damaged record of an instance is told, and resolves nothing of it`() throws {
+        try check()
+        try addChannel("chat")
+        try end(.failed, .storeFull)
+        try check()
+        let open = try open()
+        #expect(open.contains("backup-failed/main"))
+        let store = fixture.instance.store
+        let name = try #require(try store.list(prefix: "r/instance/main/").last?.name)
+        let sound = try #require(store.peek(name))
+        var bytes = sound
+        bytes[bytes.count / 2] ^= 1
+        store.overwrite(name, with: bytes)
+        try check()
+        #expect(try Set(self.open()) == Set(open + ["damage-found/main"]))
+        #expect(receiver.all.contains("chat: opened damage-found/main"))
+        store.overwrite(name, with: sound)
+        fixture.clock.advance(seconds: 3600)
+        try check()
+        #expect(try !self.open().contains("damage-found/main"))
+    }
+
     @Test func `what was claimed by one that dies is told by another`() throws {
         try check()
         try addChannel("chat")

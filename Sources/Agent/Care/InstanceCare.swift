@@ -143,7 +143,15 @@ public final class InstanceCare {
             try vault.store.list(prefix: "r/\(kind)/").map(\.name)
         }
         guard now != fingerprint else { return false }
-        records = try vault.instances(clock: clock).list().compactMap(\.value)
+        // One record that is damaged must not end the care for all the others; it is told by an
+        // alert, and its instance is cared for as before while this agent lives.
+        let known = records
+        var kept: [InstanceRecord] = []
+        let read = try vault.instances(clock: clock).listReadable(unreadable: { id, error in
+            log.error("the record of an instance is damaged", metadata: ["reason": "\(error)"])
+            kept += known.filter { $0.name.description == id }
+        })
+        records = (read.compactMap(\.value) + kept)
             .sorted { $0.name.description < $1.name.description }
         fingerprint = now
         return true

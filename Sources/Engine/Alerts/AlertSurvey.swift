@@ -17,7 +17,8 @@ struct AlertSurvey {
     }
 
     private var instances: [Instance] = []
-    private var isListComplete = true
+    /// Instances whose records cannot be read.
+    private var unreadable: [InstanceName] = []
     private var free: (bytes: UInt64, total: UInt64)?
     private var jump: ClockMark.Jump?
     private var aheadSeconds: Double = 0
@@ -37,9 +38,12 @@ struct AlertSurvey {
         }
         let usage = try VaultUsage(context.vault)
         let quotas = try Quota.list(context)
-        for record in try context.vault.instances(clock: context.clock).listReadable()
-            .compactMap(\.value)
-        {
+        var unreadable: [InstanceName] = []
+        let records = try context.vault.instances(clock: context.clock).listReadable(
+            unreadable: { id, _ in unreadable += InstanceName(id).map { [$0] } ?? [] }
+        )
+        self.unreadable = unreadable
+        for record in records.compactMap(\.value) {
             instances.append(try Self.look(context, record, usage, quotas))
             let beats = try Lease.listReadable(context.vault, record.systemIdentifier)
                 .map { $0.beatAt.seconds(since: now) }
@@ -81,8 +85,8 @@ struct AlertSurvey {
     /// Takes what was read into the board; what has changed.
     func judge(_ board: inout AlertBoard, now: Timestamp) -> [AlertBoard.Change] {
         board.takeIn(ended, now: now)
-        board.forgetJobs(but: Set(instances.map(\.record.name)))
-        let unknown = Set(instances.filter { $0.status == nil }.map(\.record.name))
+        board.forgetJobs(but: Set(instances.map(\.record.name) + unreadable))
+        let unknown = Set(instances.filter { $0.status == nil }.map(\.record.name) + unreadable)
         return board.look(
             conditions(board, now: now),
             events: events(&board),
@@ -138,6 +142,14 @@ struct AlertSurvey {
                     )
                 )
             }
+        }
+        found += unreadable.map { name in
+            AlertCondition(
+                .damageFound,
+                instance: name,
+                "\(name): its record is damaged, so it is not cared for",
+                next: "pgkeep vault check --instance \(name)"
+            )
         }
         found += upkeep(board) + space + clocks
         found += board.failingChannels.map { channel, reason in

@@ -53,7 +53,10 @@ public struct ArchiveSurvey: WALInspector {
                     return builder.take()
                 }
                 if try isLast || archive.isCurrent() { return holdings }
-            } catch let error as PgkeepError where error.code == .notFound && !isLast {
+            } catch let error as PgkeepError
+                where [.notFound, .busy].contains(error.code) && !isLast
+            {
+                // A journal was published under its reader.
                 continue
             }
         }

@@ -5,6 +5,9 @@ import Vaulting
 /// Walks archived segments one after the other, so that a record running from one into the next is
 /// seen whole: a walk that begins with a segment skips what began before it.
 struct SegmentWalk {
+    /// How often a walk is made before it gives up: a stream may be faster than we are.
+    private static let attemptsMax = 8
+
     private let reader: WALSegmentReader
     private let timelines: TimelineArchive
     private let system: SystemIdentifier
@@ -63,46 +66,50 @@ struct SegmentWalk {
         in segment: WALSegment,
         after previous: WALSegment?
     ) throws -> [TransactionEnd] {
-        var builder = try builder(at: segment, after: previous)
-        var ends: [TransactionEnd] = []
-        var position = segment.start
-        _ = try reader.read(segment.name) { bytes in
-            builder.feed(bytes, at: position) { event in
-                if case .transactionEnd(let end) = event.kind { ends.append(end) }
+        try whileObjectsMove {
+            var builder = try builder(at: segment, after: previous)
+            var ends: [TransactionEnd] = []
+            var position = segment.start
+            _ = try reader.read(segment.name) { bytes in
+                builder.feed(bytes, at: position) { event in
+                    if case .transactionEnd(let end) = event.kind { ends.append(end) }
+                }
+                position = position + UInt64(bytes.count)
             }
-            position = position + UInt64(bytes.count)
+            return ends
         }
-        return ends
     }
 
     /// The start of the last record that begins in `segments`, which follow each other, and ends at
     /// `limit` or before it.
     func lastRecord(endingBy limit: LSN, in segments: [WALSegment]) throws -> LSN? {
         guard let first = segments.first else { return nil }
-        var walker = WALWalker(
-            segmentSize: first.size,
-            systemIdentifier: system,
-            startingAt: first.start
-        )
-        var position = first.start
-        for segment in segments {
-            guard position == segment.start else { break }
-            _ = try reader.read(segment.name) { bytes in
-                guard position < limit else { return }
-                let wanted = min(UInt64(bytes.count), limit - position)
-                let part = UnsafeRawBufferPointer(rebasing: bytes[..<Int(wanted)])
-                walker.feed(part, at: position) { _ in }
-                position = position + wanted
-            }
-        }
-        guard position >= limit else {
-            throw PgkeepError(
-                .busy,
-                "the WAL before \(limit) went away while it was read",
-                hint: "try again"
+        return try whileObjectsMove {
+            var walker = WALWalker(
+                segmentSize: first.size,
+                systemIdentifier: system,
+                startingAt: first.start
             )
+            var position = first.start
+            for segment in segments {
+                guard position == segment.start else { break }
+                _ = try reader.read(segment.name) { bytes in
+                    guard position < limit else { return }
+                    let wanted = min(UInt64(bytes.count), limit - position)
+                    let part = UnsafeRawBufferPointer(rebasing: bytes[..<Int(wanted)])
+                    walker.feed(part, at: position) { _ in }
+                    position = position + wanted
+                }
+            }
+            guard position >= limit else {
+                throw PgkeepError(
+                    .busy,
+                    "the WAL before \(limit) went away while it was read",
+                    hint: "try again"
+                )
+            }
+            return walker.lastStart
         }
-        return walker.lastStart
     }
 
     /// A builder standing at the start of `segment`.
@@ -114,5 +121,18 @@ struct SegmentWalk {
                 startingAt: segment.start
             )
         )
+    }
+
+    /// Runs `body`, which reads from the beginning, again when an object moved under it: a stream
+    /// publishes its journals and removes them.
+    private func whileObjectsMove<Result>(_ body: () throws -> Result) throws -> Result {
+        for _ in 1..<Self.attemptsMax {
+            do {
+                return try body()
+            } catch let error as PgkeepError where [.notFound, .busy].contains(error.code) {
+                continue
+            }
+        }
+        return try body()
     }
 }

@@ -96,6 +96,12 @@ struct LifecycleTests {
             into: session,
             workers: 1
         )
+        // Without lease and packs nothing would tell the purge of it.
+        try waitUntil("its packs are there") {
+            try !vault.store.list(
+                prefix: VaultNames.packPrefix(SyntheticInstance.system, session: session.id)
+            ).isEmpty
+        }
         try main.delete()
         main.advance(days: 15)
         // Its process lives, as far as can be seen: the purge waits for it.

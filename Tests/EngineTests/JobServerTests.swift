@@ -78,7 +78,11 @@ struct JobServerTests {
             let elapsed = $0.at.seconds(since: watched.startedAt)
             return elapsed >= whole / 4 && elapsed <= whole * 0.9
         }
-        #expect(!judged.isEmpty, "only \(watched.samples.count) samples in \(whole) s")
+        // In less than the slack there may be no sample to judge, and any would do.
+        #expect(
+            !judged.isEmpty || whole < 3,
+            "only \(watched.samples.count) samples in \(whole) s"
+        )
         for sample in judged {
             let left = watched.endedAt.seconds(since: sample.at)
             let eta = sample.etaSeconds ?? -1

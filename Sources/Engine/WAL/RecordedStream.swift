@@ -14,6 +14,8 @@ public enum RecordedStream {
         case serverStopped
         /// As above: the instance's protection is stopped.
         case protectionStopped
+        /// A stream that would have stayed was told to stop before it had reached a server.
+        case stoppedEarly
     }
 
     /// Streams as `WALStreamJob` does.
@@ -31,17 +33,16 @@ public enum RecordedStream {
             StoppedServer.note(context, instance, trigger: trigger)
             return .serverStopped
         }
-        return .streamed(
-            try Job.run(
-                context,
-                kind: .stream,
-                instance: instance.name,
-                trigger: trigger,
-                isQuiet: true
-            ) { job in
-                try WALStreamJob(context: job.context, instance: instance, options: options).run()
-            }
-        )
+        let result = try Job.run(
+            context,
+            kind: .stream,
+            instance: instance.name,
+            trigger: trigger,
+            isQuiet: true
+        ) { job in
+            try WALStreamJob(context: job.context, instance: instance, options: options).run()
+        }
+        return result.timeline == 0 ? .stoppedEarly : .streamed(result)
     }
 
     /// Whether no server of the instance certainly runs. Looked at before the job is begun, so that

@@ -40,6 +40,8 @@ public final class WALStreamJob {
     }
 
     /// Streams; returns when it has caught up (if that was asked for) or was cancelled in order.
+    /// One that stays may be cancelled at any time; before it has reached a server its result has
+    /// timeline 0.
     ///
     /// Asked to catch up while another stream is at work, it waits until that one has.
     ///
@@ -55,14 +57,7 @@ public final class WALStreamJob {
             clock: context.clock
         )
         defer { try? lease.end() }
-        guard let claim = try acquire(lease) else {
-            return WALStreamResult(
-                timeline: total.timeline,
-                durableLSN: total.durable,
-                segments: 0,
-                bytes: 0
-            )
-        }
+        guard let claim = try acquire(lease) else { return result }
         defer { try? claim.release() }
         lease.endWhenStopped(context, instance)
         context.meter.begin("stream")
@@ -82,7 +77,11 @@ public final class WALStreamJob {
         )
         // Cancelled because another host took over is not an orderly end.
         try claim.verify()
-        return WALStreamResult(
+        return result
+    }
+
+    private var result: WALStreamResult {
+        WALStreamResult(
             timeline: total.timeline,
             durableLSN: total.durable,
             segments: total.segments,
@@ -90,7 +89,8 @@ public final class WALStreamJob {
         )
     }
 
-    /// The role, or nil when another stream that holds it has caught up for us.
+    /// The role, or nil when there is nothing to do: another stream that holds it has caught up for
+    /// us, or we are to stop.
     private func acquire(_ lease: Lease) throws -> Claim? {
         while true {
             do {
@@ -102,6 +102,8 @@ public final class WALStreamJob {
                 guard let reached = try other.waitUntilCaughtUp(orThrow: error) else { continue }
                 total.timeline = reached.timeline
                 total.durable = reached.position
+                return nil
+            } catch let error as PgkeepError where isOrderToStop(error) {
                 return nil
             }
         }
@@ -135,6 +137,8 @@ public final class WALStreamJob {
             {
                 try pause(error, report)
                 continue
+            } catch let error as PgkeepError where isOrderToStop(error) {
+                return
             } catch let error as PgkeepError where isPassing(error) {
                 guard !options.untilCaughtUp else { throw error }
                 context.log.warning("stream interrupted", metadata: ["reason": "\(error)"])
@@ -265,6 +269,11 @@ public final class WALStreamJob {
     }
 
     private var limit: UInt64? { options.giveUpSlotBytes ?? instance.giveUpSlotBytes }
+
+    /// A stream that stays ends when it is told to, which may be while it still looks for a server.
+    private func isOrderToStop(_ error: PgkeepError) -> Bool {
+        error.code == .cancelled && !options.untilCaughtUp
+    }
 
     private func isPassing(_ error: PgkeepError) -> Bool {
         error.isPassingSourceFailure

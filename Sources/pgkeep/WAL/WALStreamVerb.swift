@@ -87,7 +87,8 @@ struct WALStreamVerb: Verb {
     struct Answer: Encodable {
         /// Nil when nothing was streamed.
         var result: WALStreamResult?
-        /// Why nothing was: `server-stopped`, `protection-stopped`.
+        /// Why nothing was: `server-stopped`, `protection-stopped`, `stopped` (before it had reached
+        /// a server).
         var skipReason: String?
 
         private enum CodingKeys: String, CodingKey {
@@ -138,6 +139,7 @@ struct WALStreamVerb: Verb {
         case .streamed(let result): return Answer(result: result, skipReason: nil)
         case .serverStopped: return Answer(result: nil, skipReason: "server-stopped")
         case .protectionStopped: return Answer(result: nil, skipReason: "protection-stopped")
+        case .stoppedEarly: return Answer(result: nil, skipReason: "stopped")
         }
     }
 

@@ -48,4 +48,30 @@ struct ReconnectTests {
             #expect(try protected.plan([]).reachable)
         }
     }
+
+    /// As a service manager does: a stop that comes early is no failure of the service.
+    @Test func `a stream told to stop before the server has answered ends well`() throws {
+        try ProtectedServer.with(.newest()) { protected in
+            let proxy = try StallingProxy(to: protected.server.port, in: protected.scratch)
+            try protected.succeed([
+                "instance", "change-source", "main", "--source",
+                "host=127.0.0.1 port=\(proxy.port) user=postgres dbname=postgres",
+            ])
+            proxy.goSilent()
+            let stream = try protected.startPgkeep(["wal", "stream", "main", "--json"])
+            struct Jobs: Decodable {
+                struct Job: Decodable { var kind: String }
+                var jobs: [Job]
+            }
+            try waitUntil("it has begun", seconds: 120) {
+                try !protected.ask(
+                    ["job", "list", "--status", "running", "--kind", "stream"],
+                    as: Jobs.self
+                ).jobs.isEmpty
+            }
+            let result = stream.terminate()
+            #expect(result.succeeded, "\(result.errors)")
+            #expect(result.output.contains(#""skip_reason" : "stopped""#), "\(result.output)")
+        }
+    }
 }

@@ -15,6 +15,9 @@ public struct SourceOrder: Hashable, Sendable, CustomStringConvertible {
     /// Any server.
     public static let any = SourceOrder(roles: [])
 
+    /// The one server that accepts writes.
+    public static let primary = SourceOrder(roles: [.primary])
+
     private init(roles: [Role]) { self.roles = roles }
 
     /// Reads the text form; nil for anything else.

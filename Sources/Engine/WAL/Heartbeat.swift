@@ -8,8 +8,9 @@ import Vaulting
 /// grows by commits of its own: only a commit's time is a time recovery can stop at.
 ///
 /// A transactional message to nobody (`pg_logical_emit_message`); no table is touched. On a thread
-/// and a connection of its own, since it may fail without harm to the stream. Nothing is written
-/// on a standby, or on a server that is not the instance's.
+/// and a connection of its own, since it may fail without harm to the stream. A stream from a
+/// standby has the instance's primary beat, as far as its record names it; nothing is written on a
+/// server that is not the instance's.
 final class Heartbeat: Sendable {
     private let ending = CancellationToken()
     private let thread: Thread<Void>
@@ -18,17 +19,21 @@ final class Heartbeat: Sendable {
     static let prefix = "pgkeep"
 
     /// Beats every `seconds` from now on, until `stop`.
+    ///
+    /// - Parameter reached: the server that is streamed from.
     init(
         _ context: JobContext,
         _ instance: InstanceRecord,
-        _ settings: ConnectionSettings,
+        _ reached: SourceEndpoints.Reached,
         seconds: Double
     ) {
         let beats = Beats(
-            settings: settings,
-            system: instance.systemIdentifier,
-            log: context.log,
-            ending: ending
+            // What is wrong with servers that are asked for their role is said once, as a reason.
+            context: JobContext(vault: context.vault, clock: context.clock, token: ending),
+            instance: instance,
+            streamed: reached.settings,
+            isElsewhere: reached.role == .standby && instance.addresses.count > 1,
+            log: context.log
         )
         thread = Thread<Void>("heartbeat") { [ending] in
             var beats = beats
@@ -45,52 +50,59 @@ final class Heartbeat: Sendable {
 
 /// The heartbeat's thread: its connection, and what it has said already.
 private struct Beats: Sendable {
-    let settings: ConnectionSettings
-    let system: SystemIdentifier
+    let context: JobContext
+    let instance: InstanceRecord
+    /// These lead to the server that is streamed from.
+    let streamed: ConnectionSettings
+    /// Whether the primary is another one of the instance's servers.
+    let isElsewhere: Bool
     let log: Logger
-    let ending: CancellationToken
+    private static let applicationName = "pgkeep-heartbeat"
     private var connection: Connection?
     private var said: String?
 
     init(
-        settings: ConnectionSettings,
-        system: SystemIdentifier,
-        log: Logger,
-        ending: CancellationToken
+        context: JobContext,
+        instance: InstanceRecord,
+        streamed: ConnectionSettings,
+        isElsewhere: Bool,
+        log: Logger
     ) {
-        self.settings = settings
-        self.system = system
+        self.context = context
+        self.instance = instance
+        self.streamed = streamed
+        self.isElsewhere = isElsewhere
         self.log = log
-        self.ending = ending
     }
 
     mutating func beat() {
         do {
             let current = try connection ?? open()
             connection = current
-            let isStandby = try ending.whileCancellable({ current.breakOff() }) {
+            let isStandby = try context.token.whileCancellable({ current.breakOff() }) {
                 try Self.write(current)
             }
             say(isStandby ? "the server is a standby" : nil)
         } catch {
             connection = nil
-            if !ending.isCancelled { say("\(error)") }
+            if !context.token.isCancelled { say("\(error)") }
         }
     }
 
     private func open() throws -> Connection {
         let opened = try Connection(
-            settings,
+            try isElsewhere ? primary() : streamed,
             kind: .sql,
-            applicationName: "pgkeep-heartbeat",
-            cancellation: ending
+            applicationName: Self.applicationName,
+            cancellation: context.token
         )
         let found = try opened.query(
             "SELECT system_identifier FROM pg_catalog.pg_control_system()"
         ).first
         // The server's own type is signed, the identifier is not.
         let number = found.flatMap { Int64($0) }.map { UInt64(bitPattern: $0) }
-        guard let number, SystemIdentifier(rawValue: number) == system else {
+        guard let number, SystemIdentifier(rawValue: number) == instance.systemIdentifier
+        else {
             throw PgkeepError(
                 .sourceForeign,
                 "the SQL login leads to another server",
@@ -101,6 +113,16 @@ private struct Beats: Sendable {
         try opened.query("SET synchronous_commit = local")
         try opened.query("SET statement_timeout = '10s'")
         return opened
+    }
+
+    /// Looked for again after every failure: it may have moved.
+    private func primary() throws -> ConnectionSettings {
+        try SourceEndpoints(
+            context,
+            instance,
+            .primary,
+            applicationName: Self.applicationName
+        ).settings()
     }
 
     /// Commits unless the server is a standby: true then.

@@ -42,7 +42,7 @@ final class StreamLeg {
         }
         let target = options.untilCaughtUp ? identity.position : nil
         let heartbeat = options.heartbeatSeconds.map {
-            Heartbeat(context, instance, reached.settings, seconds: $0)
+            Heartbeat(context, instance, reached, seconds: $0)
         }
         defer { heartbeat?.stop() }
         context.log.info(

@@ -14,7 +14,7 @@ struct WALStreamVerb: Verb {
             that, WAL is synced at most 50 times a second, which costs the server least. Lost \
             connections are made again; Ctrl-C or SIGTERM ends it cleanly. Recovery stops at \
             commits only: on a server that is often idle, --heartbeat makes a small one of its own \
-            every so many seconds (never on a standby).
+            every so many seconds: on the primary, also when a standby is streamed from.
 
             Of an instance with several servers it streams from the one that change-source \
             --wal-from prefers, goes over to another when that is gone, and follows promotions. \
@@ -87,8 +87,8 @@ struct WALStreamVerb: Verb {
     struct Answer: Encodable {
         /// Nil when nothing was streamed.
         var result: WALStreamResult?
-        /// Why nothing was: `server-stopped`, `protection-stopped`, `stopped` (before it had reached
-        /// a server).
+        /// Why nothing was: `server-stopped`, `protection-stopped`, or `stopped`, before it had
+        /// reached a server.
         var skipReason: String?
 
         private enum CodingKeys: String, CodingKey {

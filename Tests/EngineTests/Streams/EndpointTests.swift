@@ -80,6 +80,41 @@ struct EndpointTests {
         }
     }
 
+    @Test func `a stream from the standby has the primary beat, whichever that is`() throws {
+        let options = PostgresServer.Options(settings: ["autovacuum": "off"])
+        try ProtectedServer.with(.newest(), options: options) { protected in
+            let primary = protected.server
+            try primary.psql("create table last_word ()")
+            let standby = try primary.createStandby()
+            try protected.succeed(["instance", "add", "main", "--source", standby.conninfo])
+            try protected.succeed([
+                "instance", "change-source", "main", "--wal-from", "standby,primary",
+            ])
+            let stream = try protected.startPgkeep([
+                "wal", "stream", "main", "--heartbeat", "1", "--watch-every", "1",
+            ])
+            try waitUntil("the standby is streamed from", seconds: 120) { try isStreamed(standby) }
+            func waitForBeats() throws {
+                let first = try #require(try protected.window().intervals.last).latest
+                try waitUntil("two heartbeats are in the vault", seconds: 120) {
+                    let latest = try protected.window().intervals.last?.latest
+                    return latest.map { $0 >= first.adding(seconds: 2) } ?? false
+                }
+            }
+            try waitForBeats()
+            try waitForBeats()
+
+            // Nobody tells the heartbeat of a failover.
+            try standby.catchUp(with: primary)
+            try primary.kill()
+            #expect(try standby.promote() == 2)
+            try waitForBeats()
+            try waitForBeats()
+            #expect(stream.terminate().succeeded)
+            #expect(try protected.window().gaps.isEmpty)
+        }
+    }
+
     @Test func `another server is refused, and a role that is not there is told`() throws {
         try ProtectedServer.with(.newest()) { protected in
             let foreign = try PostgresServer.create(

@@ -13,6 +13,32 @@ public enum Instances {
         try context.vault.instances(clock: context.clock).list().compactMap(\.value)
     }
 
+    /// As `all`; a record that cannot be read is told apart instead, so that it keeps nobody from
+    /// caring for the other instances.
+    static func readable(
+        _ context: JobContext
+    ) throws -> (records: [InstanceRecord], damaged: [(name: InstanceName, error: PgkeepError)]) {
+        var damaged: [(name: InstanceName, error: PgkeepError)] = []
+        let records = try context.vault.instances(clock: context.clock).listReadable(
+            unreadable: { id, error in
+                if let name = InstanceName(id) { damaged.append((name, error)) }
+            }
+        )
+        return (records.compactMap(\.value), damaged)
+    }
+
+    /// The instances named, or all that can be read but those in the trash.
+    ///
+    /// Throws `.notFound` and `.integrity` for a name.
+    static func wanted(
+        _ context: JobContext,
+        _ names: [InstanceName]
+    ) throws -> (records: [InstanceRecord], damaged: [(name: InstanceName, error: PgkeepError)]) {
+        guard names.isEmpty else { return (try names.map { try find(context, $0) }, []) }
+        let (records, damaged) = try readable(context)
+        return (records.filter { $0.state != .deleted }, damaged)
+    }
+
     /// The instance called `name`.
     ///
     /// Throws `.notFound`, naming those there are, also for one in the trash.

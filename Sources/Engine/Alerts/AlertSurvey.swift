@@ -38,12 +38,9 @@ struct AlertSurvey {
         }
         let usage = try VaultUsage(context.vault)
         let quotas = try Quota.list(context)
-        var unreadable: [InstanceName] = []
-        let records = try context.vault.instances(clock: context.clock).listReadable(
-            unreadable: { id, _ in unreadable += InstanceName(id).map { [$0] } ?? [] }
-        )
-        self.unreadable = unreadable
-        for record in records.compactMap(\.value) {
+        let (records, damaged) = try Instances.readable(context)
+        unreadable = damaged.map(\.name)
+        for record in records {
             instances.append(try Self.look(context, record, usage, quotas))
             let beats = try Lease.listReadable(context.vault, record.systemIdentifier)
                 .map { $0.beatAt.seconds(since: now) }

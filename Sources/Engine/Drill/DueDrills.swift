@@ -44,6 +44,11 @@ public struct DueDrill: Sendable, Encodable {
         self.nextAt = nextAt
     }
 
+    fileprivate init(_ instance: InstanceName, failed error: PgkeepError) {
+        self.init(instance, .failed)
+        self.error = error
+    }
+
     private enum CodingKeys: String, CodingKey {
         case instance, outcome, drill
         case nextAt = "next_at"
@@ -87,12 +92,11 @@ public struct DueDrills {
 
     /// Makes what is due for the instances named, or for all, one after the other.
     ///
-    /// A drill that fails is told in its entry and keeps no other from being made. Throws what
-    /// keeps the vault from being read, `.notFound` for a name, `.cancelled`.
+    /// A drill that fails is told in its entry and keeps no other from being made; so does, when
+    /// all are meant, a damaged record of an instance. Throws what keeps the vault from being read,
+    /// `.notFound` for a name, `.cancelled`.
     public func run(_ names: [InstanceName] = []) throws -> [DueDrill] {
-        let instances =
-            try names.isEmpty
-            ? Instances.list(context) : names.map { try Instances.find(context, $0) }
+        let (instances, damaged) = try Instances.wanted(context, names)
         return try instances.map { instance in
             try context.token.check()
             do {
@@ -100,11 +104,9 @@ public struct DueDrills {
             } catch let error as PgkeepError
                 where ![.cancelled, .storeUnreachable, .storeFull].contains(error.code)
             {
-                var entry = DueDrill(instance.name, .failed)
-                entry.error = error
-                return entry
+                return DueDrill(instance.name, failed: error)
             }
-        }
+        } + damaged.map { DueDrill($0.name, failed: $0.error) }
     }
 
     private func run(_ instance: InstanceRecord) throws -> DueDrill {

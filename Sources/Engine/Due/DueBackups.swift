@@ -42,18 +42,23 @@ public struct DueBackups: Sendable {
 
     /// Does what is due for the instances named, or for all, one after the other.
     ///
-    /// A backup that fails is told in its entry and keeps no other from being taken. Throws what
-    /// keeps the vault from being read, `.notFound` for a name, `.cancelled`.
+    /// A backup that fails is told in its entry and keeps no other from being taken; so does, when
+    /// all are meant, a damaged record of an instance. Throws what keeps the vault from being read,
+    /// `.notFound` for a name, `.cancelled`.
     public func run(_ names: [InstanceName] = []) throws -> [DueEntry] {
-        let instances =
-            try names.isEmpty
-            ? Instances.list(context) : names.map { try Instances.find(context, $0) }
+        let (instances, damaged) = try Instances.wanted(context, names)
         var entries: [DueEntry] = []
         for instance in instances {
             try context.token.check()
             entries.append(try run(instance))
         }
         try context.token.check()
+        for (name, error) in damaged {
+            var entry = DueEntry(name, .failed)
+            entry.error = error
+            entry.isNews = true
+            entries.append(entry)
+        }
         return entries
     }
 

@@ -58,7 +58,7 @@ public struct TrashPurge {
         instance: InstanceRecord? = nil
     ) throws -> [Report] {
         let purge = TrashPurge(context: context, now: now)
-        return try Instances.all(context).filter { record in
+        return try Instances.readable(context).records.filter { record in
             purge.isDue(record) && instance.map { $0.name == record.name } ?? true
         }.compactMap { record -> Report? in
             do {

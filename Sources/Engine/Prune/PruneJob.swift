@@ -52,14 +52,22 @@ public struct PruneJob {
             isDry: isDry,
             instance: instance
         )
-        let records = try Instances.all(context)
+        let (records, damaged) = try Instances.readable(context)
         let systems =
             try instance.map { [$0.systemIdentifier] } ?? PointStore.systems(context.vault)
         var report = PruneReport(isDry: isDry)
         report.trash = trash
+        if instance == nil {
+            for (name, error) in damaged {
+                report.failed[name.description] = error.description
+                report.error = report.error ?? error
+            }
+        }
         var evidence: Timestamp?
         for system in systems {
             let record = records.first { $0.systemIdentifier == system }
+            // It may be the one whose record is damaged: what protects it is not known.
+            if record == nil, !damaged.isEmpty { continue }
             let name = record?.name.description ?? system.hex
             context.meter.note(name)
             do {

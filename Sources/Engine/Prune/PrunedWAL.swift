@@ -64,8 +64,9 @@ struct PrunedWAL {
 
     /// The start of the smallest segment there can be around `position`.
     private func segmentStart(_ position: LSN) throws -> LSN {
-        let sizes = try Instances.list(context).filter { $0.systemIdentifier == system }
-        let size = sizes.first?.segmentSize ?? .standard
+        let records = try Instances.readable(context).records
+        let record = records.first { $0.systemIdentifier == system }
+        let size = record?.segmentSize ?? .standard
         return size.segmentStart(position)
     }
 

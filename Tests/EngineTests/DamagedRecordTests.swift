@@ -43,6 +43,12 @@ import Vaulting
         #expect(throws: PgkeepError.self) { try due.run([try InstanceName(checking: "another")]) }
     }
 
+    @Test func `the state of the others is shown`() throws {
+        let report = try StatusReport.read(context)
+        #expect(report.instances.map(\.name) == [fixture.name])
+        #expect(report.error?.code == .integrity)
+    }
+
     @Test func `due drills of the others are looked after`() throws {
         let due = DueDrills(context: context) { _, _ in
             throw PgkeepError(.unexpected, "nothing is due")

@@ -21,6 +21,8 @@ public struct StatusReport: Sendable, Encodable {
     public var totalBytes: UInt64
     /// Bytes its storage still has; nil when it cannot say.
     public var freeBytes: UInt64?
+    /// Why an instance is missing here: its record is damaged. Nil when none is.
+    public var error: PgkeepError?
 
     enum CodingKeys: String, CodingKey {
         case state, instances, alerts, vault
@@ -28,6 +30,7 @@ public struct StatusReport: Sendable, Encodable {
         case failedJobs = "failed_jobs_24h"
         case totalBytes = "total_bytes"
         case freeBytes = "free_bytes"
+        case errorCode = "error_code"
     }
 
     /// Writes every key, unknown values as null.
@@ -41,14 +44,17 @@ public struct StatusReport: Sendable, Encodable {
         try container.encode(vault, forKey: .vault)
         try container.encode(totalBytes, forKey: .totalBytes)
         try container.encode(freeBytes, forKey: .freeBytes)
+        try container.encode(error?.code.name, forKey: .errorCode)
     }
 
-    /// Reads the vault; asks no server.
+    /// Reads the vault; asks no server. What is known of the other instances is shown although the
+    /// record of one is damaged.
     public static func read(_ context: JobContext) throws -> StatusReport {
         let usage = try VaultUsage(context.vault)
         let quotas = try Quota.list(context)
         let jobs = try Jobs.list(context, since: context.clock.now.adding(seconds: -86400))
-        var instances = try Instances.all(context).map { record in
+        let (records, damaged) = try Instances.readable(context)
+        var instances = try records.map { record in
             try InstanceStatus.read(
                 context,
                 record,
@@ -66,7 +72,8 @@ public struct StatusReport: Sendable, Encodable {
             alerts: try Alerts.list(context),
             vault: context.vault.store.location,
             totalBytes: usage.totalBytes,
-            freeBytes: try context.vault.store.space()?.freeBytes
+            freeBytes: try context.vault.store.space()?.freeBytes,
+            error: damaged.first?.error
         )
     }
 }

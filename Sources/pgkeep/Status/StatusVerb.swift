@@ -24,8 +24,10 @@ struct StatusVerb: Verb {
         try StatusReport.read(session.context())
     }
 
+    func failure(_ answer: StatusReport) -> PgkeepError? { answer.error }
+
     func lines(_ answer: StatusReport) -> [String] {
-        guard !answer.instances.isEmpty else {
+        guard !answer.instances.isEmpty || answer.error != nil else {
             return answer.alerts.flatMap(AlertText.open)
                 + ["No instance is protected yet: pgkeep instance add NAME --source CONNINFO"]
         }

@@ -119,7 +119,8 @@ struct BackupRunDue: Verb {
         let what =
             switch entry.outcome {
             case .completed: entry.point.map(PointText.made) ?? "done."
-            case .failed: "failed; \(next.isEmpty ? "see job list" : "tried again\(next)")."
+            case .failed where next.isEmpty: "failed: \(entry.error?.message ?? "see job list")."
+            case .failed: "failed; tried again\(next)."
             case .skipped: reason(entry.skipReason ?? "")
             case .cancelled: "cancelled."
             case .busy: "another process is at it."

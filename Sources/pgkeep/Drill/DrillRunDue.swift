@@ -71,7 +71,7 @@ struct DrillRunDue: Verb {
             case .failed:
                 "could not be carried out; "
                     + (entry.nextAt.map { "tried again at \(Wording.time($0))." }
-                        ?? "see job list.")
+                        ?? "\(entry.error?.message ?? "see job list").")
             case .cancelled: "cancelled."
             case .busy: "another process is at it."
             case .waiting: "could not be carried out; not tried again\(next)."

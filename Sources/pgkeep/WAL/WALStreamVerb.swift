@@ -14,7 +14,8 @@ struct WALStreamVerb: Verb {
             that, WAL is synced at most 50 times a second, which costs the server least. Lost \
             connections are made again; Ctrl-C or SIGTERM ends it cleanly. Recovery stops at \
             commits only: on a server that is often idle, --heartbeat makes a small one of its own \
-            every so many seconds: on the primary, also when a standby is streamed from.
+            every so many seconds. When a standby is streamed from, the primary makes it, if the \
+            instance has an address of its own for it.
 
             Of an instance with several servers it streams from the one that change-source \
             --wal-from prefers, goes over to another when that is gone, and follows promotions. \
